@@ -1,0 +1,235 @@
+//! The config file: its tables, and errors that name file, line and key.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::options::Options;
+use super::values::parsed;
+use crate::event::RESERVED_NAMES;
+use crate::source::pattern::LogPattern;
+use crate::subscriber::filter::Pattern;
+use crate::subscriber::rules::{EventData, EventRule, Redact, Rules};
+
+/// The largest config file, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// `[[log]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, try_from = "LogTable")]
+pub struct LogEntry {
+    /// Where the log is.
+    pub pattern: LogPattern,
+    /// What the entry asks for and is not done yet, in words.
+    pub not_yet: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogTable {
+    name: Option<String>,
+    path: PathBuf,
+    format: Option<Format>,
+    multiline: Option<toml::Value>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Auto,
+    Plain,
+    Json,
+    Logfmt,
+    Cri,
+    Docker,
+}
+
+impl TryFrom<LogTable> for LogEntry {
+    type Error = String;
+
+    fn try_from(table: LogTable) -> Result<Self, String> {
+        let pattern = LogPattern::new(table.name.as_deref(), &table.path).map_err(|error| error.to_string())?;
+        let name = table.name.unwrap_or_else(|| table.path.display().to_string());
+        let format = table.format.filter(|format| !matches!(format, Format::Auto | Format::Plain));
+        let format = format.map(|_| format!("log {name}: format is not available in this version, lines are read as plain"));
+        let multiline =
+            table.multiline.map(|_| format!("log {name}: multiline is not available in this version, every line is a record"));
+        Ok(LogEntry { pattern, not_yet: format.into_iter().chain(multiline).collect() })
+    }
+}
+
+/// `[[drop]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DropEntry {
+    #[serde(rename = "match", deserialize_with = "parsed")]
+    pattern: Pattern,
+}
+
+/// `[[redact]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedactEntry {
+    #[serde(rename = "match", deserialize_with = "parsed")]
+    pattern: Pattern,
+    #[serde(default = "stars")]
+    with: String,
+}
+
+fn stars() -> String {
+    "***".into()
+}
+
+/// `[[event]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventEntry {
+    #[serde(deserialize_with = "parsed")]
+    name: EventName,
+    #[serde(rename = "match", deserialize_with = "parsed")]
+    pattern: Pattern,
+    #[serde(default)]
+    data: EventData,
+}
+
+#[derive(Clone, Debug)]
+struct EventName(String);
+
+impl std::str::FromStr for EventName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if RESERVED_NAMES.contains(&name) {
+            return Err(format!("the event name {name:?} is sidetail's own ({}); choose another", RESERVED_NAMES.join(", ")));
+        }
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
+            return Err(format!("{name:?} is no event name: 1 to 64 letters, digits, '.', '_' or '-'"));
+        }
+        Ok(EventName(name.into()))
+    }
+}
+
+/// The rules of a config file.
+pub fn rules(options: &Options) -> Rules {
+    Rules {
+        drop: options.drop.iter().map(|entry| entry.pattern.clone()).collect(),
+        redact: options.redact.iter().map(|entry| Redact { pattern: entry.pattern.clone(), with: entry.with.clone() }).collect(),
+        event: options
+            .event
+            .iter()
+            .map(|entry| EventRule { name: entry.name.0.clone(), pattern: entry.pattern.clone(), data: entry.data })
+            .collect(),
+    }
+}
+
+/// What is wrong with a config file.
+#[derive(Debug)]
+pub struct FileError {
+    path: PathBuf,
+    line: Option<usize>,
+    key: Option<String>,
+    why: String,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, ": {key}")?;
+        }
+        write!(f, ": {}", self.why)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// Reads the options of a config file.
+///
+/// # Errors
+/// Where it can't be read or is wrong; names file, line and key.
+pub fn read(path: &Path) -> Result<Options, FileError> {
+    let unreadable = |why: String| FileError { path: path.into(), line: None, key: None, why };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(unreadable(format!("a config file has at most {FILE_BYTES_MAX} bytes")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| {
+        let place = error.span().map(|span| place(&text, span));
+        let why = error.message().replace('\n', "; ");
+        FileError { path: path.into(), line: place.as_ref().map(|place| place.0), key: place.and_then(|place| place.1), why }
+    })
+}
+
+/// The line of a span of `text`, counted from 1, and the key that stands there with its table in front.
+fn place(text: &str, span: Range<usize>) -> (usize, Option<String>) {
+    let before = &text[..span.start.min(text.len())];
+    let line = before.matches('\n').count();
+    let table = |line: &str| Some(line.trim().strip_prefix('[')?.trim_start_matches('[').split(']').next()?.trim().to_string());
+    let current = text.lines().nth(line).unwrap_or_default();
+    let key =
+        current.split_once('=').map(|(key, _)| key.trim().to_string()).filter(|key| !key.is_empty() && !key.starts_with('#'));
+    let section = text.lines().take(line).filter_map(table).last();
+    let key = match (section, key, table(current)) {
+        (_, _, Some(header)) => Some(header),
+        (Some(section), Some(key), _) => Some(format!("{section}.{key}")),
+        (None, Some(key), _) => Some(key),
+        (_, None, _) => None,
+    };
+    (line + 1, key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(text: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let error = read(file.path()).unwrap_err().to_string();
+        error.strip_prefix(&file.path().display().to_string()).unwrap().to_string()
+    }
+
+    #[test]
+    fn an_error_names_the_line_the_key_and_what_would_be_right() {
+        for (text, expected) in [
+            ("\nheartbeat = \"15\"\n", ":2: heartbeat: \"15\" is no duration"),
+            ("heartbeet = \"15s\"\n", ":1: heartbeet: unknown field `heartbeet`, expected one of `listen`"),
+            ("listen = \"x\"\n", ":1: listen: \"x\" is no address to listen on; write 127.0.0.1:7878"),
+            (
+                "[[event]]\nname = \"a\"\nmatch = 'a('\n",
+                ":3: event.match: the pattern \"a(\" is no regular expression: unclosed group",
+            ),
+            ("[[event]]\nname = \"gap\"\nmatch = 'a'\n", ":2: event.name: the event name \"gap\" is sidetail's own"),
+            ("[[drop]]\nmatsch = 'a'\n", ":2: drop.matsch: unknown field `matsch`, expected `match`"),
+            ("[[log]]\nname = \"a b\"\npath = \"/x\"\n", ":1: log: \"a b\" is no name for a log"),
+            ("[[redact]]\nwith = 'x'\n", ":1: redact: missing field `match`"),
+            ("watch = \"often\"\n", ":1: watch: unknown variant `often`, expected one of `auto`, `notify`, `poll`"),
+            ("log-level = 'loud'\n", ":1: log-level: \"loud\" is not one of error, warn"),
+            ("max-line = true\n", ":1: max-line: write this value as a string in quotes"),
+            ("a = = b\n", ":1: a: "),
+        ] {
+            assert!(why(text).starts_with(expected), "{text}\n{}", why(text));
+        }
+    }
+
+    #[test]
+    fn the_file_of_the_contract_is_understood_and_says_what_is_not_done_yet() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "listen = \"0.0.0.0:7878\"\nhot_tail = \"1MiB\"\n[[log]]\nname = \"app\"\npath = \"/var/log/app/app.log\"\n\
+             format = \"auto\"\nmultiline = { start = '^\\d{4}' }\n[[drop]]\nmatch = 'GET /healthz'\n[[redact]]\n\
+             match = '(password|token)=\\S+'\nwith = '$1=***'\n[[event]]\nname = \"update\"\n\
+             match = 'price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)'\ndata = \"captures\"\n";
+        std::fs::write(file.path(), text).unwrap();
+        let options = read(file.path()).unwrap();
+        assert_eq!(rules(&options).event_names(), ["update"]);
+        assert_eq!(options.log[0].not_yet.len(), 1);
+        assert_eq!(options.hot_tail.unwrap().0, 1 << 20);
+    }
+}

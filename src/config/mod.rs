@@ -1,0 +1,265 @@
+//! The command line, the environment and the config file, to one value that says what to do. The only place that reads
+//! argv and the environment; starts nothing.
+
+pub mod file;
+pub mod options;
+pub mod values;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::source::pattern::LogPattern;
+use crate::source::watch::WatchMode;
+use crate::subscriber::rules::Rules;
+use options::{LogFormat, Options};
+use values::{BasePath, Count, Listen, Size, Time};
+
+/// The smallest `--max-line`, in bytes.
+const LINE_BYTES_MIN: u64 = 64;
+/// The largest `--max-line`, in bytes: a record is in memory whole.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+
+/// Follows log files and serves their lines as Server-Sent Events that resume exactly where a client left off.
+#[derive(Debug, Parser)]
+#[command(name = "sidetail", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+    /// Logs to follow: [NAME=]PATTERN, a path, a glob or a directory. They need not exist yet.
+    #[arg(value_name = "LOG")]
+    logs: Vec<String>,
+}
+
+const AFTER_HELP: &str = "Examples:
+  sidetail app=/var/log/app.log web=/var/log/nginx/*.log
+  curl -N localhost:7878/tail
+  curl -N 'localhost:7878/events?match=ERROR&tail=100'
+
+Every option is also an environment variable (SIDETAIL_LISTEN) and a key of the config file (listen).
+The first that is given wins: flag, environment, file, default.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a realistic, rotating log into a temporary folder and serve it
+    Demo {
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+    /// Validate options and config and print what they come to; touch nothing
+    Check {
+        #[command(flatten)]
+        options: Box<Options>,
+        /// Logs, as for following them
+        #[arg(value_name = "LOG")]
+        logs: Vec<String>,
+    },
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// What the program is to do.
+#[derive(Debug)]
+pub enum Job {
+    /// Follow logs and serve them.
+    Serve(Box<Config>),
+    /// The same with a log of its own.
+    Demo(Box<Config>),
+    /// Print this and end well.
+    Print(Vec<u8>),
+}
+
+/// Everything that was decided.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: Listen,
+    /// What all paths start with.
+    pub base_path: String,
+    /// The logs.
+    pub logs: Vec<LogPattern>,
+    /// How changes are learnt of.
+    pub watch: WatchMode,
+    /// After how long without traffic a heartbeat is sent.
+    pub heartbeat: Duration,
+    /// How long clients are told to wait before they come back.
+    pub retry: Duration,
+    /// How long streams may take to end.
+    pub grace: Duration,
+    /// The longest line that is delivered whole, in bytes.
+    pub line_bytes_max: usize,
+    /// Memory for the newest bytes of all logs, in bytes.
+    pub hot_tail_bytes: usize,
+    /// How long a replaced file stays open.
+    pub hold_time: Duration,
+    /// How many bytes of replaced files stay open.
+    pub hold_bytes: u64,
+    /// How many subscribers there may be.
+    pub subscribers_max: usize,
+    /// Tokens of which requests must bring one.
+    pub tokens: Vec<String>,
+    /// Origins whose pages may read.
+    pub allow_origins: Vec<String>,
+    /// How much we say of ourselves.
+    pub log_level: tracing::Level,
+    /// How we say it.
+    pub log_format: LogFormat,
+    /// The operator's rules.
+    pub rules: Rules,
+    /// What the config asks for and is not done.
+    pub warnings: Vec<String>,
+}
+
+/// What argv, the environment and the config file come to.
+///
+/// # Errors
+/// A text for standard error: wrong usage or a wrong config. `--help` and `--version` are a [`Job::Print`].
+pub fn from_environment() -> Result<Job, String> {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return Err(error.render().to_string()),
+        Err(help) => return Ok(Job::Print(help.render().to_string().into_bytes())),
+    };
+    match cli.command {
+        None => Ok(Job::Serve(Box::new(decide(cli.options, &cli.logs, true)?))),
+        Some(Command::Demo { options }) => Ok(Job::Demo(Box::new(decide(*options, &[], false)?))),
+        Some(Command::Check { options, logs }) => Ok(Job::Print(decide(*options, &logs, true)?.summary().into_bytes())),
+        Some(Command::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sidetail", &mut out);
+            Ok(Job::Print(out))
+        }
+        Some(Command::Man) => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(|error| error.to_string())?;
+            Ok(Job::Print(out))
+        }
+    }
+}
+
+fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, String> {
+    let error = |why: String| format!("error: {why}\n");
+    let file = given.config.as_deref().map(file::read).transpose().map_err(|why| error(why.to_string()))?;
+    let options = given.or(file.unwrap_or_default());
+    let patterns = logs.iter().map(|log| log.parse().map_err(|why| error(format!("LOG {log:?}: {why}"))));
+    let mut patterns: Vec<LogPattern> = patterns.collect::<Result<_, _>>()?;
+    patterns.extend(options.log.iter().map(|entry| entry.pattern.clone()));
+    if patterns.is_empty() && logs_needed {
+        let missing =
+            "no log is named; name one: sidetail app=/var/log/app.log, or [[log]] in the config (sidetail --help says more)";
+        return Err(error(missing.into()));
+    }
+    no_name_twice(&patterns).map_err(error)?;
+    let line_bytes = options.max_line.unwrap_or(Size(256 << 10)).0;
+    if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&line_bytes) {
+        return Err(error(format!("max-line is {} to {}", Size(LINE_BYTES_MIN), Size(LINE_BYTES_MAX))));
+    }
+    let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
+    let heartbeat = time(options.heartbeat, 15);
+    if heartbeat.is_zero() {
+        return Err(error("heartbeat is more than 0s; write 15s".into()));
+    }
+    Ok(Config {
+        rules: file::rules(&options),
+        warnings: options.log.iter().flat_map(|entry| entry.not_yet.clone()).collect(),
+        tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
+        listen: options.listen.unwrap_or(Listen::Tcp("127.0.0.1:7878".into())),
+        base_path: options.base_path.unwrap_or(BasePath::default()).0,
+        logs: patterns,
+        watch: options.watch.unwrap_or_default(),
+        heartbeat,
+        retry: time(options.retry, 2),
+        grace: time(options.grace, 5),
+        line_bytes_max: usize::try_from(line_bytes).unwrap_or(usize::MAX),
+        hot_tail_bytes: usize::try_from(options.hot_tail.unwrap_or(Size(8 << 20)).0).unwrap_or(usize::MAX),
+        hold_time: time(options.hold_time, 600),
+        hold_bytes: options.hold_bytes.unwrap_or(Size(1 << 30)).0,
+        subscribers_max: options.max_subscribers.unwrap_or(Count(1024)).0,
+        allow_origins: options.allow_origin.unwrap_or_default().into_iter().map(|origin| origin.0).collect(),
+        log_level: options.log_level.unwrap_or(tracing::Level::INFO),
+        log_format: options.log_format.unwrap_or_default(),
+    })
+}
+
+fn no_name_twice(patterns: &[LogPattern]) -> Result<(), String> {
+    let mut names = std::collections::BTreeMap::new();
+    for (name, pattern) in patterns.iter().filter_map(|pattern| Some((pattern.only_name()?, pattern))) {
+        if let Some(other) = names.insert(name.clone(), pattern.pattern.clone()) {
+            if other != pattern.pattern {
+                let (one, two) = (other.display(), pattern.pattern.display());
+                return Err(format!("the logs {one} and {two} have the same name {name:?}; name one of them: NAME={two}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tokens of a file: one a line; empty lines and lines that start with `#` do not count.
+fn read_tokens(path: &Path) -> Result<Vec<String>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("token-file {}: {error}", path.display()))?;
+    let tokens = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let tokens: Vec<String> = tokens.map(String::from).collect();
+    if tokens.is_empty() {
+        return Err(format!("token-file {}: there is no token in it; write one a line", path.display()));
+    }
+    Ok(tokens)
+}
+
+impl Config {
+    /// What the options come to, for people.
+    fn summary(&self) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| writeln!(text, "{name:<16} {value}").expect("writing to a string cannot fail");
+        line("listen", self.listen.to_string());
+        line("base-path", format!("{}/", self.base_path));
+        line("watch", format!("{:?}", self.watch).to_lowercase());
+        line("heartbeat", Time(self.heartbeat).to_string());
+        line("retry", Time(self.retry).to_string());
+        line("grace", Time(self.grace).to_string());
+        line("max-line", Size(self.line_bytes_max as u64).to_string());
+        line("hot-tail", Size(self.hot_tail_bytes as u64).to_string());
+        line("hold-time", Time(self.hold_time).to_string());
+        line("hold-bytes", Size(self.hold_bytes).to_string());
+        line("max-subscribers", self.subscribers_max.to_string());
+        line("tokens", self.tokens.len().to_string());
+        line("allow-origin", self.allow_origins.join(", "));
+        line(
+            "rules",
+            format!("{} drop, {} redact, {} event", self.rules.drop.len(), self.rules.redact.len(), self.rules.event.len()),
+        );
+        for pattern in &self.logs {
+            let found: Vec<_> = pattern.expand().into_iter().collect();
+            let count = |count: usize| if count == 0 { "nothing there yet".into() } else { format!("{count} log(s) now") };
+            line("log", format!("{}  ({})", pattern.pattern.display(), count(found.len())));
+            for log in found {
+                let state = match std::fs::metadata(&log.path) {
+                    Ok(metadata) if metadata.is_file() => Size(metadata.len()).to_string(),
+                    Ok(_) => "not a regular file".into(),
+                    Err(error) => error.to_string(),
+                };
+                line("", format!("{} = {}  ({state})", log.name, log.path.display()));
+            }
+        }
+        for warning in &self.warnings {
+            line("warning", warning.clone());
+        }
+        text
+    }
+}
+
+/// Where a Unix socket is, if that is where to listen.
+pub fn unix_path(listen: &Listen) -> Option<&PathBuf> {
+    match listen {
+        Listen::Unix(path) => Some(path),
+        Listen::Tcp(_) => None,
+    }
+}

@@ -1,0 +1,152 @@
+//! All options, once: as flags, as environment variables and as keys of the config file. The first that is given wins:
+//! flag, environment, file, default.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::file::{DropEntry, EventEntry, LogEntry, RedactEntry};
+use super::values::{BasePath, Count, Listen, Origin, Size, Time};
+use crate::source::watch::WatchMode;
+
+/// Everything that can be set. What was not given is `None`.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// Address to listen on: HOST:PORT (port 0: any free one) or unix:PATH [default: 127.0.0.1:7878]
+    #[arg(long, env = "SIDETAIL_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<Listen>,
+    /// Config file (TOML)
+    #[arg(long, env = "SIDETAIL_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Serve everything below this path, as behind a proxy
+    #[arg(long, env = "SIDETAIL_BASE_PATH", value_name = "/PATH")]
+    #[serde(alias = "base_path")]
+    pub base_path: Option<BasePath>,
+    /// How to learn of changes [default: auto]
+    #[arg(long, env = "SIDETAIL_WATCH", value_name = "auto|notify|poll", value_parser = watch_mode)]
+    pub watch: Option<WatchMode>,
+    /// Time without traffic after which a heartbeat is sent [default: 15s]
+    #[arg(long, env = "SIDETAIL_HEARTBEAT", value_name = "TIME")]
+    pub heartbeat: Option<Time>,
+    /// What clients are told to wait before they reconnect, give or take a fifth [default: 2s]
+    #[arg(long, env = "SIDETAIL_RETRY", value_name = "TIME")]
+    pub retry: Option<Time>,
+    /// Longest line that is delivered whole [default: 256KiB]
+    #[arg(long, env = "SIDETAIL_MAX_LINE", value_name = "SIZE")]
+    #[serde(alias = "max_line")]
+    pub max_line: Option<Size>,
+    /// Memory for the newest bytes of all logs together [default: 8MiB]
+    #[arg(long, env = "SIDETAIL_HOT_TAIL", value_name = "SIZE")]
+    #[serde(alias = "hot_tail")]
+    pub hot_tail: Option<Size>,
+    /// How long a rotated or deleted file is kept open for late writers and lagging readers [default: 10m]
+    #[arg(long, env = "SIDETAIL_HOLD_TIME", value_name = "TIME")]
+    #[serde(alias = "hold_time")]
+    pub hold_time: Option<Time>,
+    /// How many bytes of such files are kept open, for each log [default: 1GiB]
+    #[arg(long, env = "SIDETAIL_HOLD_BYTES", value_name = "SIZE")]
+    #[serde(alias = "hold_bytes")]
+    pub hold_bytes: Option<Size>,
+    /// How many subscribers there may be at a time [default: 1024]
+    #[arg(long, env = "SIDETAIL_MAX_SUBSCRIBERS", value_name = "NUMBER")]
+    #[serde(alias = "max_subscribers")]
+    pub max_subscribers: Option<Count>,
+    /// File of tokens, one a line, of which every request must bring one (Authorization: Bearer TOKEN)
+    #[arg(long, env = "SIDETAIL_TOKEN_FILE", value_name = "FILE")]
+    #[serde(alias = "token_file")]
+    pub token_file: Option<PathBuf>,
+    /// Origin whose pages may read across sites; may be given several times, or separated by commas
+    #[arg(long, env = "SIDETAIL_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[serde(alias = "allow_origin")]
+    pub allow_origin: Option<Vec<Origin>>,
+    /// How long streams may take to end on SIGTERM [default: 5s]
+    #[arg(long, env = "SIDETAIL_GRACE", value_name = "TIME")]
+    pub grace: Option<Time>,
+    /// How much sidetail says of itself: error, warn, info, debug or trace [default: info]
+    #[arg(long, env = "SIDETAIL_LOG_LEVEL", value_name = "LEVEL", value_parser = log_level)]
+    #[serde(alias = "log_level", deserialize_with = "log_level_in_file")]
+    pub log_level: Option<tracing::Level>,
+    /// How it says so, on standard error [default: text]
+    #[arg(long, env = "SIDETAIL_LOG_FORMAT", value_name = "text|json", value_parser = log_format)]
+    #[serde(alias = "log_format")]
+    pub log_format: Option<LogFormat>,
+    /// Logs of the config file.
+    #[arg(skip)]
+    pub log: Vec<LogEntry>,
+    /// Lines that never leave the agent.
+    #[arg(skip)]
+    pub drop: Vec<DropEntry>,
+    /// What is blotted out.
+    #[arg(skip)]
+    pub redact: Vec<RedactEntry>,
+    /// Lines that become named events.
+    #[arg(skip)]
+    pub event: Vec<EventEntry>,
+}
+
+/// The form of our own log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Options {
+    /// These, and where they say nothing `other`.
+    pub fn or(self, other: Options) -> Options {
+        Options {
+            listen: self.listen.or(other.listen),
+            config: self.config.or(other.config),
+            base_path: self.base_path.or(other.base_path),
+            watch: self.watch.or(other.watch),
+            heartbeat: self.heartbeat.or(other.heartbeat),
+            retry: self.retry.or(other.retry),
+            max_line: self.max_line.or(other.max_line),
+            hot_tail: self.hot_tail.or(other.hot_tail),
+            hold_time: self.hold_time.or(other.hold_time),
+            hold_bytes: self.hold_bytes.or(other.hold_bytes),
+            max_subscribers: self.max_subscribers.or(other.max_subscribers),
+            token_file: self.token_file.or(other.token_file),
+            allow_origin: self.allow_origin.or(other.allow_origin),
+            grace: self.grace.or(other.grace),
+            log_level: self.log_level.or(other.log_level),
+            log_format: self.log_format.or(other.log_format),
+            log: [self.log, other.log].concat(),
+            drop: [self.drop, other.drop].concat(),
+            redact: [self.redact, other.redact].concat(),
+            event: [self.event, other.event].concat(),
+        }
+    }
+}
+
+fn watch_mode(text: &str) -> Result<WatchMode, String> {
+    word(text, &[("auto", WatchMode::Auto), ("notify", WatchMode::Notify), ("poll", WatchMode::Poll)])
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    word(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+fn log_level(text: &str) -> Result<tracing::Level, String> {
+    use tracing::Level;
+    let levels =
+        [("error", Level::ERROR), ("warn", Level::WARN), ("info", Level::INFO), ("debug", Level::DEBUG), ("trace", Level::TRACE)];
+    word(text, &levels)
+}
+
+fn log_level_in_file<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<tracing::Level>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    log_level(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    found.ok_or_else(|| format!("{text:?} is not one of {}", words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")))
+}

@@ -1,0 +1,139 @@
+//! Bytes to HTTP: routes, queries, refusals, and the life of the server. The only place that names `actix_web`; never
+//! touches a catalog or a file.
+
+mod guard;
+pub mod query;
+pub mod refusal;
+mod routes;
+pub mod stream;
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpServer, middleware, rt};
+use rustix::net::sockopt;
+use tokio::sync::watch;
+
+use crate::subscriber::Feed;
+
+/// The methods that are answered.
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// How much is gathered for one write to a socket, in bytes.
+const WRITE_BYTES: usize = 128 * 1024;
+/// How long the head of a request may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many connections there may be that are not subscribers.
+const OTHER_CONNECTIONS: usize = 256;
+/// How long a vanished client's connection is kept.
+const VANISHED: Duration = Duration::from_secs(60);
+
+/// Where requests come in; bound by the caller.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP socket.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
+
+/// How the server behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What all paths start with: empty, or `/x`.
+    pub base_path: String,
+    /// After how long without traffic a heartbeat is sent.
+    pub heartbeat: Duration,
+    /// How long clients are told to wait before they come back.
+    pub retry: Duration,
+    /// How long streams may take to end.
+    pub grace: Duration,
+    /// Tokens of which requests must bring one; none means that none is needed.
+    pub tokens: Vec<String>,
+    /// Origins whose pages may read.
+    pub allow_origins: Vec<String>,
+    /// How many subscribers there may be.
+    pub subscribers_max: usize,
+}
+
+/// What the routes share.
+struct State {
+    feed: Feed,
+    base_path: String,
+    heartbeat: Duration,
+    retry: Duration,
+    tokens: Vec<String>,
+    allow_origins: Vec<String>,
+    stopping: watch::Receiver<bool>,
+}
+
+/// Serves `feed` on `listener` until `stop` is done, then ends every stream cleanly and returns.
+///
+/// # Errors
+/// Where the listener can't be used.
+pub fn serve(listener: Listener, feed: Feed, settings: Settings, stop: impl Future<Output = ()>) -> io::Result<()> {
+    rt::System::new().block_on(run(listener, feed, settings, stop))
+}
+
+async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let (stopping, is_stopping) = watch::channel(false);
+    let state = Data::new(State {
+        feed,
+        base_path: settings.base_path.clone(),
+        heartbeat: settings.heartbeat,
+        retry: settings.retry,
+        tokens: settings.tokens,
+        allow_origins: settings.allow_origins,
+        stopping: is_stopping,
+    });
+    let base_path = settings.base_path;
+    let app = move || {
+        App::new()
+            .app_data(state.clone())
+            .wrap(middleware::from_fn(guard::guard))
+            .service(web::scope(&base_path).configure(routes::routes))
+            .default_service(web::to(routes::nothing_here))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .tcp_nodelay(true)
+        .h1_allow_half_closed(false)
+        .h1_write_buffer_size(WRITE_BYTES)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .max_connections(settings.subscribers_max.saturating_add(OTHER_CONNECTIONS))
+        .shutdown_timeout(settings.grace.as_secs())
+        .disable_signals()
+        .on_connect(|connection, _| {
+            if let Some(socket) = connection.downcast_ref::<rt::net::TcpStream>() {
+                notice_vanished(socket);
+            }
+        });
+    let server = match listener {
+        Listener::Tcp(listener) => server.listen(listener)?,
+        Listener::Unix(listener) => server.listen_uds(listener)?,
+    };
+    let server = server.run();
+    let handle = server.handle();
+    let ending = async {
+        stop.await;
+        stopping.send_replace(true);
+        handle.stop(true).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        served = server => served,
+        never = ending => never,
+    }
+}
+
+/// Lets the kernel end a connection whose other end is gone. Without it a client that vanished from a quiet log would
+/// stay until something is sent.
+fn notice_vanished(socket: &rt::net::TcpStream) {
+    // Not every socket has these; the heartbeat does the same, later.
+    let _ = sockopt::set_socket_keepalive(socket, true);
+    let _ = sockopt::set_tcp_keepidle(socket, VANISHED);
+    let _ = sockopt::set_tcp_user_timeout(socket, u32::try_from(VANISHED.as_millis()).unwrap_or(u32::MAX));
+}

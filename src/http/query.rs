@@ -1,0 +1,277 @@
+//! The query and the headers of a stream's request, parsed once into what the client asks for. Every wrong or unknown
+//! parameter is refused with a sentence that names it.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::ACCEPT;
+use actix_web::web::Query;
+
+use super::refusal::Refusal;
+use crate::sse::Payload;
+use crate::subscriber::Request;
+use crate::subscriber::filter::{Filter, PATTERNS_MAX, Pattern};
+use crate::subscriber::start::Start;
+
+/// The longest query, in bytes.
+pub const QUERY_BYTES_MAX: usize = 16 * 1024;
+/// The largest `tail=`.
+pub const TAIL_MAX: usize = 1_000_000;
+/// The most `log=` and `event=` parameters.
+pub const NAMES_MAX: usize = 256;
+
+/// The form of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `text/event-stream`.
+    Sse,
+    /// `application/x-ndjson`.
+    Ndjson,
+    /// `text/plain`.
+    Text,
+}
+
+/// What a client asks of a stream.
+#[derive(Clone, Debug)]
+pub struct StreamRequest {
+    /// The form.
+    pub format: Format,
+    /// What a record's `data:` is.
+    pub payload: Payload,
+    /// The id that it came with.
+    pub id: Option<String>,
+    /// The rest.
+    pub request: Request,
+}
+
+/// How a route answers where the request does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// The form; `None` where `Accept` decides.
+    pub format: Option<Format>,
+    /// Where it starts.
+    pub tail: usize,
+}
+
+/// All parameters, each as often as it was given.
+#[derive(Default)]
+struct Given {
+    logs: Vec<String>,
+    matches: Vec<Pattern>,
+    excludes: Vec<Pattern>,
+    events: Vec<String>,
+    after: Option<String>,
+    from: Option<Start>,
+    tail: Option<Start>,
+    follow: Option<bool>,
+    limit: Option<u64>,
+    format: Option<Format>,
+    payload: Option<Payload>,
+    notices: Option<bool>,
+}
+
+/// Parses the request for a stream.
+///
+/// # Errors
+/// 400 with a sentence that names the parameter; 406 where no form of a stream is accepted.
+pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest, Refusal> {
+    let query = request.query_string();
+    if query.len() > QUERY_BYTES_MAX {
+        return Err(Refusal::bad_request(format!("the query has more than {QUERY_BYTES_MAX} bytes")));
+    }
+    let pairs =
+        Query::<Vec<(String, String)>>::from_query(query).map_err(|_| Refusal::bad_request("the query is not URL-encoded"))?;
+    let mut given = Given::default();
+    for (name, value) in pairs.into_inner() {
+        given.take(&name, &value)?;
+    }
+    let fresh = match (given.from, given.tail) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::bad_request("parameters from and tail can't be combined: a stream starts at one place"));
+        }
+        (start, None) | (None, start) => {
+            start.unwrap_or(if defaults.tail == 0 { Start::Now } else { Start::Tail(defaults.tail) })
+        }
+    };
+    let header = last_event_id(request);
+    let start = match (&header, &given.after) {
+        (Some(id), _) => Start::After { id: id.clone(), otherwise: Box::new(fresh) },
+        (None, Some(after)) => match after.parse() {
+            Ok(offset) if after.bytes().all(|byte| byte.is_ascii_digit()) => Start::Offset(offset),
+            _ => Start::After { id: after.clone(), otherwise: Box::new(fresh) },
+        },
+        (None, None) => fresh,
+    };
+    let format = match given.format.or(defaults.format) {
+        Some(format) => format,
+        None => accepted(request)?,
+    };
+    Ok(StreamRequest {
+        format,
+        payload: given.payload.unwrap_or_default(),
+        id: header.or(given.after),
+        request: Request {
+            logs: given.logs,
+            filter: Filter { all: given.matches, none: given.excludes, events: given.events },
+            start,
+            follow: given.follow.unwrap_or(true),
+            limit: given.limit,
+            notices: given.notices.unwrap_or(false),
+        },
+    })
+}
+
+impl Given {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        let pattern = || Pattern::new(value).map_err(|error| Refusal::bad_request(format!("parameter {name}: {error}")));
+        match name {
+            "log" => push(&mut self.logs, name, value.to_string(), NAMES_MAX),
+            "match" | "grep" => push(&mut self.matches, name, pattern()?, PATTERNS_MAX),
+            "exclude" => push(&mut self.excludes, name, pattern()?, PATTERNS_MAX),
+            "event" => push(&mut self.events, name, value.to_string(), NAMES_MAX),
+            "after" | "lastEventId" | "last_event_id" if value.is_empty() => Ok(()),
+            "after" | "lastEventId" | "last_event_id" => once(&mut self.after, name, value.to_string()),
+            "from" => once(&mut self.from, name, choice(name, value, &[("start", Start::Oldest), ("end", Start::Now)])?),
+            "tail" => once(&mut self.tail, name, Start::Tail(number(name, value, TAIL_MAX as u64)? as usize)),
+            "follow" => once(&mut self.follow, name, choice(name, value, &BOOLEAN)?),
+            "notices" => once(&mut self.notices, name, choice(name, value, &BOOLEAN)?),
+            "limit" => once(&mut self.limit, name, number(name, value, u64::MAX)?),
+            "format" => {
+                let formats = [("sse", Format::Sse), ("ndjson", Format::Ndjson), ("text", Format::Text)];
+                let long =
+                    [("text/event-stream", Format::Sse), ("application/x-ndjson", Format::Ndjson), ("text/plain", Format::Text)];
+                let format = choice(name, value, &long).or_else(|_| choice(name, value, &formats))?;
+                once(&mut self.format, name, format)
+            }
+            "data" => once(&mut self.payload, name, choice(name, value, &[("line", Payload::Line), ("json", Payload::Json)])?),
+            "level" | "since" | "until" => {
+                Err(Refusal::bad_request(format!("parameter {name} is not available in this version; match= and tail= are")))
+            }
+            _ => Err(Refusal::bad_request(format!(
+                "there is no parameter {name:?}; there are log, match, exclude, event, after, from, tail, follow, limit, format, data, notices"
+            ))),
+        }
+    }
+}
+
+const BOOLEAN: [(&str, bool); 2] = [("true", true), ("false", false)];
+
+fn push<T>(list: &mut Vec<T>, name: &str, value: T, max: usize) -> Result<(), Refusal> {
+    if list.len() >= max {
+        return Err(Refusal::bad_request(format!("parameter {name} is given more than {max} times")));
+    }
+    list.push(value);
+    Ok(())
+}
+
+fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), Refusal> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::bad_request(format!("parameter {name} is given more than once"))),
+    }
+}
+
+fn choice<T: Clone>(name: &str, value: &str, choices: &[(&str, T)]) -> Result<T, Refusal> {
+    let found = choices.iter().find(|(word, _)| *word == value).map(|(_, choice)| choice.clone());
+    let words = || choices.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
+    found.ok_or_else(|| Refusal::bad_request(format!("parameter {name} is {} and not {value:?}", words())))
+}
+
+fn number(name: &str, value: &str, max: u64) -> Result<u64, Refusal> {
+    let number = value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten();
+    let most = if max == u64::MAX { String::new() } else { format!(" of at most {max}") };
+    number
+        .filter(|&number| number <= max)
+        .ok_or_else(|| Refusal::bad_request(format!("parameter {name} is a whole number{most} and not {value:?}")))
+}
+
+/// The header that a reconnecting client sends; an empty one counts as absent. What is not text can't be an id, and is
+/// told as a gap like any other.
+fn last_event_id(request: &HttpRequest) -> Option<String> {
+    let header = request.headers().get("last-event-id")?;
+    let id = String::from_utf8_lossy(header.as_bytes()).trim().to_string();
+    (!id.is_empty()).then_some(id)
+}
+
+/// The form that `Accept` asks for: the acceptable one of highest weight, the first of equals (RFC 9110, 12.5.1).
+fn accepted(request: &HttpRequest) -> Result<Format, Refusal> {
+    let mut best: Option<(f32, Format)> = None;
+    let mut asked = false;
+    for value in request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()) {
+        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+            asked = true;
+            let mut parts = range.split(';').map(str::trim);
+            let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "text/event-stream" | "text/*" | "*/*" => Format::Sse,
+                "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Format::Ndjson,
+                "text/plain" => Format::Text,
+                _ => continue,
+            };
+            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+            if weight > 0.0 && best.is_none_or(|(highest, _)| weight > highest) {
+                best = Some((weight, format));
+            }
+        }
+    }
+    match best {
+        Some((_, format)) => Ok(format),
+        None if asked => Err(Refusal::not_acceptable()),
+        None => Ok(Format::Sse),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    const EVENTS: Defaults = Defaults { format: None, tail: 0 };
+
+    fn parsed(query: &str) -> Result<StreamRequest, Refusal> {
+        parse(&TestRequest::with_uri(&format!("/events?{query}")).to_http_request(), EVENTS)
+    }
+
+    fn why(query: &str) -> String {
+        parsed(query).unwrap_err().detail().to_string()
+    }
+
+    #[test]
+    fn a_wrong_parameter_is_named_with_what_would_be_right() {
+        for (query, expected) in [
+            ("form=x", "there is no parameter \"form\"; there are log, match,"),
+            ("match=(", "parameter match: the pattern \"(\" is no regular expression"),
+            ("from=middle", "parameter from is start or end and not \"middle\""),
+            ("tail=-1", "parameter tail is a whole number of at most 1000000 and not \"-1\""),
+            ("limit=1&limit=2", "parameter limit is given more than once"),
+            ("from=start&tail=1", "parameters from and tail can't be combined"),
+            ("follow=yes", "parameter follow is true or false and not \"yes\""),
+            ("format=xml", "parameter format is sse or ndjson or text and not \"xml\""),
+            ("since=15m", "parameter since is not available"),
+        ] {
+            assert!(why(query).starts_with(expected), "{query}: {}", why(query));
+        }
+    }
+
+    #[test]
+    fn the_header_beats_the_query_and_an_empty_one_counts_as_absent() {
+        let start = |header: &str, query: &str| {
+            let request = TestRequest::with_uri(&format!("/events?{query}")).insert_header(("Last-Event-ID", header));
+            parse(&request.to_http_request(), EVENTS).unwrap().request.start
+        };
+        let after = |id: &str, otherwise: Start| Start::After { id: id.into(), otherwise: Box::new(otherwise) };
+        assert_eq!(start("h", "after=q&tail=3"), after("h", Start::Tail(3)));
+        assert_eq!(start("", "lastEventId=q"), after("q", Start::Now));
+        assert_eq!(start("", "last_event_id=17"), Start::Offset(17));
+        assert_eq!(start("", "after="), Start::Now);
+    }
+
+    #[test]
+    fn accept_decides_the_form_by_weight() {
+        let format = |accept: &str| {
+            let request = TestRequest::with_uri("/events").insert_header(("Accept", accept)).to_http_request();
+            parse(&request, EVENTS).map(|request| request.format)
+        };
+        assert_eq!(format("*/*"), Ok(Format::Sse));
+        assert_eq!(format("text/html, application/x-ndjson"), Ok(Format::Ndjson));
+        assert_eq!(format("text/plain;q=0.5, text/event-stream"), Ok(Format::Sse));
+        assert_eq!(format("application/json"), Err(Refusal::not_acceptable()));
+    }
+}

@@ -1,0 +1,193 @@
+//! What each route answers. Decides nothing about logs: asks the feed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use actix_web::http::{Method, Version};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
+
+use super::query::{Defaults, Format, StreamRequest, parse};
+use super::refusal::{self, Refusal};
+use super::stream::{StreamBody, Style};
+use super::{ALLOWED, State};
+use crate::page::{ASSETS, Asset, INDEX};
+use crate::{sse, subscriber};
+
+const EVENTS: Defaults = Defaults { format: None, tail: 0 };
+const TAIL: Defaults = Defaults { format: Some(Format::Text), tail: 10 };
+/// How long a client that found no room waits before it comes back, before jitter.
+const BUSY_RETRY: Duration = Duration::from_secs(refusal::RETRY_AFTER_SECONDS);
+
+/// Everything that is served, below the base path.
+pub fn routes(config: &mut ServiceConfig) {
+    let get =
+        |path: &str| web::resource(path).route(web::method(Method::OPTIONS).to(options)).default_service(web::to(other_method));
+    let both = |path: &str, handler: fn(HttpRequest, Data<State>) -> HttpResponse| {
+        let handler = move |request, state| std::future::ready(handler(request, state));
+        get(path).route(web::get().to(handler)).route(web::head().to(handler))
+    };
+    config
+        .service(get("/events").route(web::get().to(events)).route(web::head().to(events)))
+        .service(get("/tail").route(web::get().to(tail)).route(web::head().to(tail)))
+        .service(both("/", index))
+        .service(both("", |_, state| redirect(&state.base_path)))
+        .service(both("/logs", |_, state| json(&state.feed.status())))
+        .service(both("/version", |_, _| json(&serde_json::json!({ "name": "sidetail", "version": env!("CARGO_PKG_VERSION") }))))
+        .service(both("/healthz", |_, _| plain("ok\n")))
+        .service(both("/livez", |_, _| plain("ok\n")))
+        .service(both("/readyz", ready));
+    for asset in &ASSETS {
+        let path = format!("/{}", asset.path);
+        let handler = move || std::future::ready(asset_response(asset));
+        config.service(get(&path).route(web::get().to(handler)).route(web::head().to(handler)));
+    }
+}
+
+/// The answer to any other path.
+pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
+    Refusal::not_found(format!("there is no {:?}; / lists what there is", request.path())).response()
+}
+
+async fn other_method() -> HttpResponse {
+    refusal::method_not_allowed()
+}
+
+async fn options() -> HttpResponse {
+    HttpResponse::NoContent().insert_header((ALLOW, ALLOWED)).finish()
+}
+
+async fn events(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    stream(&request, &state, EVENTS).await
+}
+
+async fn tail(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    stream(&request, &state, TAIL).await
+}
+
+async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> HttpResponse {
+    let asked = match parse(request, defaults) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.response(),
+    };
+    if request.method() == Method::HEAD {
+        // An endless body would be produced for a client that reads none of it.
+        return stream_head(request, asked.format).finish();
+    }
+    let StreamRequest { format, payload, id, request: wanted } = asked;
+    let notices = wanted.notices;
+    let mut subscription = match state.feed.subscribe(wanted).await {
+        Ok(subscription) => subscription,
+        Err(subscriber::Refusal::Busy) if format == Format::Sse => {
+            let block = sse::busy(jittered(BUSY_RETRY), id.as_deref());
+            return stream_head(request, format)
+                .streaming(futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]));
+        }
+        Err(subscriber::Refusal::Busy) => return refusal::busy(),
+        Err(refusal) => return Refusal::from(refusal).response(),
+    };
+    if subscription.has_nothing_left() {
+        return HttpResponse::NoContent().finish();
+    }
+    let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
+    let cursor = subscription.cursor().to_string();
+    let mut head = stream_head(request, format);
+    head.insert_header(("Sidetail-Cursor", cursor));
+    head.body(StreamBody::new(subscription, style, state.stopping.clone()))
+}
+
+/// Status and headers of a stream, the same for HEAD and GET.
+fn stream_head(request: &HttpRequest, format: Format) -> HttpResponseBuilder {
+    let content_type = match format {
+        Format::Sse => "text/event-stream",
+        Format::Ndjson => "application/x-ndjson",
+        Format::Text => "text/plain; charset=utf-8",
+    };
+    let mut head = HttpResponse::Ok();
+    head.insert_header((CONTENT_TYPE, content_type))
+        .insert_header((CACHE_CONTROL, "no-store, no-transform"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .insert_header(("Vary", "Accept"));
+    if request.version() < Version::HTTP_11 {
+        // Chunks are unknown to HTTP/1.0: the end of the connection ends the body.
+        head.no_chunking(u64::MAX).force_close();
+    }
+    head
+}
+
+/// `time` in milliseconds, spread over 80 to 120 % so that clients which lost their stream together do not come back
+/// together.
+fn jittered(time: Duration) -> u64 {
+    let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 1000);
+    let spread = ms / 5;
+    // Every RandomState has other keys: as random as this needs to be.
+    ms - spread + RandomState::new().hash_one(0) % (2 * spread + 1)
+}
+
+fn index(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let html = request.headers().get_all(ACCEPT).any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
+    if html {
+        return asset_response(&INDEX);
+    }
+    let host = request.connection_info().host().to_string();
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header(("Vary", "Accept"))
+        .body(commands(&format!("http://{host}{}", state.base_path)))
+}
+
+/// The page for those who come with curl: commands to paste.
+fn commands(base: &str) -> String {
+    format!(
+        "sidetail {version}: follows log files and streams their lines\n\n\
+         curl -N {base}/tail                                  the last 10 lines, then live\n\
+         curl -N '{base}/tail?tail=100&match=ERROR'           only lines that match a regular expression\n\
+         curl -N '{base}/tail?from=start&follow=false'        everything that still exists, then end\n\
+         curl -N {base}/events                                live, as Server-Sent Events with resumable ids\n\
+         curl -N -H 'Last-Event-ID: ID' {base}/events         exactly what came after the event with this id\n\
+         curl -N -H 'Accept: application/x-ndjson' {base}/events   one JSON object a line\n\
+         curl {base}/logs                                     the logs, their files, what is wrong with them\n\n\
+         Parameters: log= match= exclude= event= after= from= tail= follow= limit= format= data= notices=\n\
+         A browser gets a page of its own here.\n",
+        version = env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn ready(_: HttpRequest, state: Data<State>) -> HttpResponse {
+    let why = match () {
+        () if *state.stopping.borrow() => "stopping\n",
+        () if !state.feed.is_ready() => "not every log has been looked at yet\n",
+        () => return plain("ok\n"),
+    };
+    HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body(why)
+}
+
+fn redirect(base_path: &str) -> HttpResponse {
+    // Only a relative place: whatever stands in front of this server stays there.
+    let place = HeaderValue::from_str(&format!("{base_path}/")).unwrap_or(HeaderValue::from_static("/"));
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, place)).finish()
+}
+
+fn plain(text: &'static str) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-store")).body(text)
+}
+
+fn json(value: &impl serde::Serialize) -> HttpResponse {
+    let body = serde_json::to_string_pretty(value).expect("our own status always serializes") + "\n";
+    HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-store")).body(body)
+}
+
+fn asset_response(asset: &'static Asset) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(asset.content_type)
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header(("Vary", "Accept"))
+        .insert_header((
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ))
+        .body(asset.body)
+}

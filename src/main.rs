@@ -1,0 +1,149 @@
+//! The program: argv to a config, logs to a feed, a feed to a listener, until a signal; then an exit code.
+
+use std::io::{self, Write as _};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::process::ExitCode;
+
+use sidetail::config::options::LogFormat;
+use sidetail::config::values::Listen;
+use sidetail::config::{self, Config, Job};
+use sidetail::demo::Demo;
+use sidetail::http::{self, Listener};
+use sidetail::source::follow;
+use sidetail::source::pattern::LogPattern;
+use sidetail::subscriber::{Feed, Limits};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+/// The exit code for wrong usage and a wrong config.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let done = match config::from_environment() {
+        Ok(Job::Print(text)) => print(&text),
+        Ok(Job::Serve(config)) => serve(*config),
+        Ok(Job::Demo(config)) => demo(*config),
+        Err(why) => {
+            eprint!("{why}");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to standard output; whoever closed it early has read enough.
+fn print(text: &[u8]) -> io::Result<()> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+fn demo(config: Config) -> io::Result<()> {
+    let demo = Demo::start()?;
+    let pattern = |(name, path): (&str, std::path::PathBuf)| LogPattern::new(Some(name), &path).map_err(io::Error::other);
+    let logs = demo.logs().into_iter().map(pattern).collect::<Result<_, _>>()?;
+    // Ends before the folder goes.
+    serve(Config { logs, ..config })
+}
+
+fn serve(config: Config) -> io::Result<()> {
+    speak(config.log_format, config.log_level);
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    raise_file_limit();
+    let (listener, address) = bind(&config)?;
+    let settings = follow::Settings {
+        watch: config.watch,
+        hot_tail_bytes: config.hot_tail_bytes,
+        hold_time: config.hold_time,
+        hold_bytes: config.hold_bytes,
+    };
+    let (logs, follower) = follow::follow(config.logs, settings)?;
+    let limits = Limits { line_bytes_max: config.line_bytes_max, subscribers_max: config.subscribers_max };
+    let feed = Feed::new(logs, config.rules, limits);
+    let settings = http::Settings {
+        base_path: config.base_path,
+        heartbeat: config.heartbeat,
+        retry: config.retry,
+        grace: config.grace,
+        tokens: config.tokens,
+        allow_origins: config.allow_origins,
+        subscribers_max: config.subscribers_max,
+    };
+    let ended = http::serve(listener, feed, settings, async {
+        // Whoever waits for this line can connect from now on.
+        if print(format!("{address}\n").as_bytes()).and_then(|()| io::stdout().flush()).is_err() {
+            warn!("standard output is closed; listening on {address}");
+        }
+        stop_signal().await;
+    });
+    drop(follower);
+    if let Some(path) = config::unix_path(&config.listen) {
+        // Somebody may have removed it; the next start does in any case.
+        let _ = std::fs::remove_file(path);
+    }
+    ended
+}
+
+/// Our own log, on standard error. It never repeats a line of the logs that are followed.
+fn speak(format: LogFormat, level: tracing::Level) {
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    match format {
+        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.with_ansi(false).init(),
+    }
+}
+
+/// Binds the listener, and says where as a client would write it.
+fn bind(config: &Config) -> io::Result<(Listener, String)> {
+    let explain = |error: io::Error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", config.listen));
+    match &config.listen {
+        Listen::Tcp(address) => {
+            let listener = TcpListener::bind(address).map_err(explain)?;
+            let bound = listener.local_addr()?;
+            listener.set_nonblocking(true)?;
+            Ok((Listener::Tcp(listener), format!("http://{bound}{}/", config.base_path)))
+        }
+        Listen::Unix(path) => {
+            use std::os::unix::fs::FileTypeExt;
+            // A socket that an earlier run left behind; nothing else is touched.
+            if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+                std::fs::remove_file(path).map_err(explain)?;
+            }
+            let listener = UnixListener::bind(path).map_err(explain)?;
+            listener.set_nonblocking(true)?;
+            Ok((Listener::Unix(listener), format!("unix:{}", path.display())))
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn stop_signal() {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        warn!("signals can't be heard; only SIGKILL ends this program");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => info!("SIGTERM: ending all streams"),
+        _ = interrupt.recv() => info!("SIGINT: ending all streams"),
+    }
+}
+
+/// Every log and every subscriber takes a descriptor: allow as many as the system lets us.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).is_err() {
+        warn!(limit = ?limit.current, "the limit of open files can't be raised");
+    }
+}

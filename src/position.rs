@@ -1,0 +1,396 @@
+//! Positions in a log, and the ids that carry them to clients and back.
+//!
+//! A [`Position`] names one place in one life of one file, as a pure function of the file's bytes and
+//! metadata: any agent, at any time, mints the same id for the same record. A [`Cursor`] is what one stream
+//! has delivered so far: a position in every log it follows. This module never touches a file; whoever reads
+//! the bytes hands them in.
+//!
+//! # The id
+//! ```text
+//! 1k3f9.h7k2m9qxw3.182734.x8s0kc.4tbd
+//! │└┬─┘ └───┬────┘ └─┬──┘ └─┬──┘ └┬─┘
+//! │ src     gen     off    chk   hint
+//! └ format version
+//! ```
+//! Every hash is XXH3-64 with seed 0 over an ASCII tag and then the input below (integers little-endian,
+//! 8 bytes); its lowest bits are written in base32, most significant digit first, with the alphabet
+//! `0123456789abcdefghjkmnpqrstvwxyz`.
+//!
+//! | part | bits | tag | input |
+//! | --- | --- | --- | --- |
+//! | `src` | 20 | `s` | the log's name |
+//! | `gen` | 50 | `g` | content `[B, B + min(1024, off − B))`, B = offset of the first byte that is not NUL |
+//! | `chk` | 30 | `t` | `off`, then content `[max(B, off − 256), off)` |
+//! | `hint` | 19 + 1 | `i` | inode, then birth time in nanoseconds since 1970 (0 where unknown) |
+//!
+//! The lowest bit of the hint says whether the position stands alone (0) or is part of a joined id (1), so
+//! that an id cut short at a `~` is refused instead of being taken for a whole one. A joined id is
+//! `position~position~…~check`, the event's own log first; the check is 30 bits, tag `j`, over all that
+//! stands before its `~`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How much of a generation's beginning its hash covers, in bytes.
+pub const HEAD_BYTES_MAX: usize = 1024;
+/// How much of the content before an offset its check covers, in bytes.
+pub const TIP_BYTES_MAX: usize = 256;
+/// The longest id that is minted or accepted, in bytes: a header line of this size passes every proxy.
+pub const CURSOR_BYTES_MAX: usize = 4096;
+/// The most positions a cursor can hold and still be written within [`CURSOR_BYTES_MAX`], whatever its offsets.
+pub const CURSOR_POSITIONS_MAX: usize = (CURSOR_BYTES_MAX - CHECK_DIGITS) / (POSITION_BYTES_MAX + 1);
+
+const VERSION: u8 = b'1';
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const SOURCE_DIGITS: usize = 4;
+const GENERATION_DIGITS: usize = 10;
+const CHECK_DIGITS: usize = 6;
+const HINT_DIGITS: usize = 4;
+const OFFSET_DIGITS_MAX: usize = 19; // i64::MAX: no file is longer
+const POSITION_BYTES_MAX: usize = 1 + SOURCE_DIGITS + GENERATION_DIGITS + OFFSET_DIGITS_MAX + CHECK_DIGITS + HINT_DIGITS + 4;
+
+/// Hash of a log's name: which log a position is in. Names nothing that can be traversed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(u32);
+
+impl SourceId {
+    /// The id of the log called `name`.
+    pub fn of(name: &str) -> Self {
+        SourceId(hash(b's', &[], name.as_bytes(), SOURCE_DIGITS) as u32)
+    }
+}
+
+/// Hash of the beginning of a generation: which life of which file a position is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GenerationId(u64);
+
+impl GenerationId {
+    /// The id that positions carry whose generation starts with `head`, the first `min(1024, off − B)` bytes of content.
+    pub fn of(head: &[u8]) -> Self {
+        debug_assert!(head.len() <= HEAD_BYTES_MAX);
+        GenerationId(hash(b'g', &[], head, GENERATION_DIGITS))
+    }
+}
+
+/// Hash of an offset and the up to 256 bytes before it: finds out a rewritten or regrown file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Check(u32);
+
+impl Check {
+    /// The check of `offset`, where `tip` is content `[max(B, offset − 256), offset)`.
+    pub fn of(offset: u64, tip: &[u8]) -> Self {
+        debug_assert!(tip.len() <= TIP_BYTES_MAX);
+        Check(hash(b't', &offset.to_le_bytes(), tip, CHECK_DIGITS) as u32)
+    }
+}
+
+/// Hash of a file's inode number and birth time: breaks ties between files of equal content, only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hint(u32);
+
+impl Hint {
+    /// The hint of a file; `birth_ns` is 0 where the file system does not keep a birth time.
+    pub fn of(inode: u64, birth_ns: u64) -> Self {
+        Hint(hash(b'i', &inode.to_le_bytes(), &birth_ns.to_le_bytes(), HINT_DIGITS) as u32 & !1)
+    }
+
+    /// The hint of a log that has no file yet.
+    pub const NO_FILE: Hint = Hint(0);
+}
+
+/// The next byte to read in one generation of one log; all before it has been had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The log.
+    pub source: SourceId,
+    /// The life of the file.
+    pub generation: GenerationId,
+    /// Bytes of uncompressed content before this position.
+    pub offset: u64,
+    /// What stood just before it.
+    pub check: Check,
+    /// The file it was read from.
+    pub hint: Hint,
+}
+
+impl Position {
+    /// The position before the first byte of a generation whose content starts at `base`: it has no content to be
+    /// known by and means "nothing of this log had yet".
+    pub fn before_all(source: SourceId, base: u64, hint: Hint) -> Self {
+        Position { source, generation: GenerationId::of(&[]), offset: base, check: Check::of(base, &[]), hint }
+    }
+
+    /// Whether this position lies before all content.
+    pub fn is_before_all(&self) -> bool {
+        self.generation == GenerationId::of(&[])
+    }
+
+    fn write(&self, out: &mut Vec<u8>, joined: bool) {
+        out.push(VERSION);
+        write_digits(out, u64::from(self.source.0), SOURCE_DIGITS);
+        out.push(b'.');
+        write_digits(out, self.generation.0, GENERATION_DIGITS);
+        out.push(b'.');
+        write_decimal(out, self.offset);
+        out.push(b'.');
+        write_digits(out, u64::from(self.check.0), CHECK_DIGITS);
+        out.push(b'.');
+        write_digits(out, u64::from(self.hint.0 | u32::from(joined)), HINT_DIGITS);
+    }
+
+    fn parse(text: &str) -> Result<(Self, bool), BadId> {
+        let mut parts = text.split('.');
+        let mut part = || parts.next().ok_or(BadId::Shape);
+        let head = part()?;
+        if head.as_bytes().first() != Some(&VERSION) {
+            return Err(BadId::Version);
+        }
+        let source = SourceId(parse_digits(head.get(1..).ok_or(BadId::Shape)?, SOURCE_DIGITS)? as u32);
+        let generation = GenerationId(parse_digits(part()?, GENERATION_DIGITS)?);
+        let offset = parse_decimal(part()?)?;
+        let check = Check(parse_digits(part()?, CHECK_DIGITS)? as u32);
+        let hint = parse_digits(part()?, HINT_DIGITS)? as u32;
+        if parts.next().is_some() {
+            return Err(BadId::Shape);
+        }
+        Ok((Position { source, generation, offset, check, hint: Hint(hint & !1) }, hint & 1 == 1))
+    }
+}
+
+/// What one stream has had: a position in each log that it follows, the latest event's own log first. A log may
+/// stand here twice while an earlier generation of it can still grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(Vec<Position>);
+
+impl Cursor {
+    /// A cursor of at least one position.
+    ///
+    /// # Panics
+    /// With no position at all: a stream follows at least one log.
+    pub fn new(positions: Vec<Position>) -> Self {
+        assert!(!positions.is_empty(), "a cursor holds at least one position");
+        Cursor(positions)
+    }
+
+    /// The positions, the latest event's own first.
+    pub fn positions(&self) -> &[Position] {
+        &self.0
+    }
+}
+
+/// Writes the id of a cursor whose own position is `own` and whose other positions are `others`, as written by
+/// [`write_others`]. This is how a stream writes thousands of ids that differ in their first part only.
+pub fn write_id(out: &mut Vec<u8>, own: &Position, others: &[u8]) {
+    let start = out.len();
+    own.write(out, !others.is_empty());
+    if !others.is_empty() {
+        out.extend_from_slice(others);
+        let check = hash(b'j', &[], &out[start..], CHECK_DIGITS);
+        out.push(b'~');
+        write_digits(out, check, CHECK_DIGITS);
+    }
+}
+
+/// Writes the part of a joined id that follows its first position: each of `others` with its `~` in front.
+pub fn write_others<'a>(out: &mut Vec<u8>, others: impl IntoIterator<Item = &'a Position>) {
+    for position in others {
+        out.push(b'~');
+        position.write(out, true);
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut others, mut id) = (Vec::new(), Vec::new());
+        write_others(&mut others, &self.0[1..]);
+        write_id(&mut id, &self.0[0], &others);
+        f.write_str(str::from_utf8(&id).expect("ids are ASCII"))
+    }
+}
+
+/// Why a text is not an id. Each says what would be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadId {
+    /// Longer than [`CURSOR_BYTES_MAX`].
+    TooLong,
+    /// Not five parts of the right lengths in the right alphabet.
+    Shape,
+    /// Not of a format version that this program knows.
+    Version,
+    /// Part of a joined id, or a joined id cut short.
+    Cut,
+}
+
+impl fmt::Display for BadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadId::TooLong => write!(f, "an id has at most {CURSOR_BYTES_MAX} bytes"),
+            BadId::Shape => write!(f, "an id looks like 1k3f9.h7k2m9qxw3.182734.x8s0kc.4tbd"),
+            BadId::Version => write!(f, "an id starts with the format version 1"),
+            BadId::Cut => write!(f, "this is only a part of an id"),
+        }
+    }
+}
+
+impl std::error::Error for BadId {}
+
+impl FromStr for Cursor {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        if text.len() > CURSOR_BYTES_MAX {
+            return Err(BadId::TooLong);
+        }
+        let Some((positions, check)) = text.rsplit_once('~') else {
+            return match Position::parse(text)? {
+                (position, false) => Ok(Cursor(vec![position])),
+                (_, true) => Err(BadId::Cut),
+            };
+        };
+        if parse_digits(check, CHECK_DIGITS) != Ok(hash(b'j', &[], positions.as_bytes(), CHECK_DIGITS)) {
+            return Err(BadId::Cut);
+        }
+        let positions = positions.split('~').map(|text| match Position::parse(text)? {
+            (position, true) => Ok(position),
+            (_, false) => Err(BadId::Cut),
+        });
+        let positions = positions.collect::<Result<Vec<_>, _>>()?;
+        if positions.len() < 2 { Err(BadId::Cut) } else { Ok(Cursor(positions)) }
+    }
+}
+
+/// The lowest `5 * digits` bits of the hash of `tag`, `prefix` and `input`.
+fn hash(tag: u8, prefix: &[u8], input: &[u8], digits: usize) -> u64 {
+    const STACK: usize = 1 + 8 + HEAD_BYTES_MAX;
+    let length = 1 + prefix.len() + input.len();
+    let mask = (1u64 << (5 * digits)) - 1;
+    let fill = |buffer: &mut [u8]| {
+        buffer[0] = tag;
+        buffer[1..=prefix.len()].copy_from_slice(prefix);
+        buffer[1 + prefix.len()..].copy_from_slice(input);
+        xxh3_64(buffer) & mask
+    };
+    if length <= STACK { fill(&mut [0; STACK][..length]) } else { fill(&mut vec![0; length]) }
+}
+
+fn write_digits(out: &mut Vec<u8>, value: u64, digits: usize) {
+    for digit in (0..digits).rev() {
+        out.push(ALPHABET[(value >> (5 * digit)) as usize & 31]);
+    }
+}
+
+fn parse_digits(text: &str, digits: usize) -> Result<u64, BadId> {
+    if text.len() != digits {
+        return Err(BadId::Shape);
+    }
+    text.bytes().try_fold(0, |value, byte| {
+        let digit = ALPHABET.iter().position(|&letter| letter == byte).ok_or(BadId::Shape)?;
+        Ok(value << 5 | digit as u64)
+    })
+}
+
+fn write_decimal(out: &mut Vec<u8>, value: u64) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), value);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// A decimal number in its one spelling: no sign, no leading zero, no more than a file's largest size.
+fn parse_decimal(text: &str) -> Result<u64, BadId> {
+    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    match text.parse::<i64>() {
+        Ok(value) if canonical => u64::try_from(value).map_err(|_| BadId::Shape),
+        _ => Err(BadId::Shape),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn position(name: &str, offset: u64) -> Position {
+        Position {
+            source: SourceId::of(name),
+            generation: GenerationId::of(b"2026-11-22 first line\n"),
+            offset,
+            check: Check::of(offset, b"last line\n"),
+            hint: Hint::of(42, 1_795_000_000_000_000_000),
+        }
+    }
+
+    /// Ids are for ever: an agent of next year must understand today's. If this fails, the format version must change.
+    #[test]
+    fn the_id_of_known_bytes_never_changes() {
+        let one = Cursor::new(vec![position("app", 182_734)]);
+        assert_eq!(one.to_string(), "190kh.h0xxsqvqmr.182734.v0th07.8y1j");
+        let two = Cursor::new(vec![position("app", 22), position("web", 7)]);
+        assert_eq!(two.to_string(), "190kh.h0xxsqvqmr.22.g1a3gv.8y1k~15t2s.h0xxsqvqmr.7.4nkjpx.8y1k~7krfhw");
+    }
+
+    #[test]
+    fn an_id_has_only_letters_that_every_client_and_proxy_passes() {
+        let id = Cursor::new(vec![position("a", 1), position("b", u64::MAX >> 1)]).to_string();
+        assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".~-".contains(&byte)));
+    }
+
+    #[test]
+    fn as_many_positions_as_are_allowed_fit_the_longest_id() {
+        let all = Cursor::new(vec![position("a", i64::MAX as u64); CURSOR_POSITIONS_MAX]);
+        assert!(all.to_string().len() <= CURSOR_BYTES_MAX);
+        assert_eq!(all.to_string().parse(), Ok(all));
+    }
+
+    fn any_position() -> impl Strategy<Value = Position> {
+        let head = proptest::collection::vec(any::<u8>(), 0..=HEAD_BYTES_MAX);
+        let tip = proptest::collection::vec(any::<u8>(), 0..=TIP_BYTES_MAX);
+        (".{0,40}", head, 0..=i64::MAX as u64, tip, any::<(u64, u64)>()).prop_map(|(name, head, offset, tip, file)| Position {
+            source: SourceId::of(&name),
+            generation: GenerationId::of(&head),
+            offset,
+            check: Check::of(offset, &tip),
+            hint: Hint::of(file.0, file.1),
+        })
+    }
+
+    fn any_cursor() -> impl Strategy<Value = Cursor> {
+        proptest::collection::vec(any_position(), 1..6).prop_map(Cursor::new)
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_round_trips(cursor in any_cursor()) {
+            prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
+        }
+
+        #[test]
+        fn no_beginning_of_an_id_is_an_id(cursor in any_cursor()) {
+            let id = cursor.to_string();
+            for cut in 0..id.len() {
+                prop_assert!(id[..cut].parse::<Cursor>().is_err(), "{} was taken", &id[..cut]);
+            }
+        }
+
+        #[test]
+        fn an_id_has_one_spelling(text in "1[0-9a-z]{4}\\.[0-9a-z]{10}\\.[0-9]{1,20}\\.[0-9a-z]{6}\\.[0-9a-z]{4}") {
+            if let Ok(cursor) = text.parse::<Cursor>() {
+                prop_assert_eq!(cursor.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn nonsense_is_refused_without_a_panic(text in any::<String>()) {
+            prop_assert!(text.parse::<Cursor>().is_err());
+        }
+    }
+}

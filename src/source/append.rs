@@ -1,0 +1,288 @@
+//! Reads what was appended to a file that is held open, and notices when it was not an append. Knows one file and
+//! nothing of names.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use memchr::memchr;
+
+use super::generation::{Content, READ_BYTES, read_at, read_head};
+use super::identity::{FileIdentity, Head};
+use super::read::{Trouble, last_complete};
+use super::split::complete;
+use super::tail::Piece;
+use crate::event::Reason;
+use crate::position::{HEAD_BYTES_MAX, TIP_BYTES_MAX};
+
+/// How much is read of a growing file at once, in bytes.
+const BLOCK_BYTES: usize = 2 * READ_BYTES;
+/// A file of up to this size is read from its beginning when it is opened, so that its records are in memory.
+const HOT_START_BYTES_MAX: u64 = 1 << 20;
+/// How many blocks are read in one go, so that one busy log does not keep the others waiting.
+const BLOCKS_MAX: usize = 16;
+
+/// A file that is held open and read to its end.
+#[derive(Debug)]
+pub struct HeldFile {
+    /// The generation's serial.
+    pub serial: u64,
+    /// The open file.
+    pub file: Arc<File>,
+    /// Which file it is.
+    pub identity: FileIdentity,
+    /// How its content begins.
+    pub head: Head,
+    /// Offset just after its last whole record.
+    pub end: u64,
+    /// The content before `end` that the position there is made from.
+    pub tip: Bytes,
+    /// Offset up to which no further LF was found.
+    scanned: u64,
+}
+
+/// Memory for one block, used again and again.
+pub struct Block(Vec<u8>);
+
+impl Default for Block {
+    fn default() -> Self {
+        Block(vec![0; BLOCK_BYTES + TIP_BYTES_MAX])
+    }
+}
+
+impl HeldFile {
+    /// Takes over a file that was just opened. A small one counts as unread, a large one as read to its last record.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub fn open(file: File, identity: FileIdentity, serial: u64) -> Result<Self, Trouble> {
+        let file = Arc::new(file);
+        let mut content = Content::Plain(file.clone());
+        let head = read_head(&mut content)?;
+        let size = file.metadata()?.len();
+        let base = head.base;
+        let mut held = HeldFile { serial, file, identity, head, end: base, tip: Bytes::new(), scanned: base };
+        if size.saturating_sub(base) > HOT_START_BYTES_MAX {
+            held.end = last_complete(&mut content, base, size)?;
+            held.scanned = held.end;
+            held.tip = held.read_tip()?;
+        }
+        Ok(held)
+    }
+
+    /// The records that were appended since, in order, and whether the end of the file was reached.
+    ///
+    /// # Errors
+    /// `Changed` where the file does not continue what was read of it; what reading gives.
+    pub fn read_appended(&mut self, block: &mut Block) -> Result<(Vec<Piece>, bool), Trouble> {
+        let mut pieces = Vec::new();
+        for _ in 0..BLOCKS_MAX {
+            if self.head.bytes().is_empty() && !self.find_content()? {
+                return Ok((pieces, true));
+            }
+            let at_end = if self.scanned - self.end > READ_BYTES as u64 {
+                self.skip_long_record(block)?
+            } else {
+                let (piece, at_end) = self.read_block(block)?;
+                pieces.extend(piece);
+                at_end
+            };
+            if at_end {
+                return Ok((pieces, true));
+            }
+        }
+        Ok((pieces, false))
+    }
+
+    /// Takes what stands behind the last whole record as a record too: nobody will complete it.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub fn finish(&mut self) -> Result<Option<Piece>, Trouble> {
+        if self.scanned <= self.end {
+            return Ok(None);
+        }
+        let start = self.end;
+        let first = self.head.tip_start(start);
+        let bytes = Content::Plain(self.file.clone()).read(first, (self.scanned - first).min(BLOCK_BYTES as u64) as usize)?;
+        self.grow_head()?;
+        self.end = self.scanned;
+        self.tip = self.read_tip()?;
+        let whole = bytes.len() as u64 == self.end - first;
+        Ok(whole.then(|| Piece { serial: self.serial, head: self.head.clone(), start, end: self.end, bytes: bytes.into() }))
+    }
+
+    /// Looks for the first byte that is not NUL.
+    fn find_content(&mut self) -> Result<bool, Trouble> {
+        let head = read_head(&mut Content::Plain(self.file.clone()))?;
+        if head.bytes().is_empty() {
+            return Ok(false);
+        }
+        (self.end, self.scanned) = (head.base, head.base);
+        self.head = head;
+        Ok(true)
+    }
+
+    fn read_block(&mut self, block: &mut Block) -> Result<(Option<Piece>, bool), Trouble> {
+        let first = self.head.tip_start(self.end);
+        let tip_bytes = (self.end - first) as usize;
+        let read = read_at(&self.file, first, &mut block.0[..tip_bytes + BLOCK_BYTES])?;
+        let bytes = &block.0[..read];
+        self.verify(bytes, tip_bytes)?;
+        let appended = &bytes[tip_bytes..];
+        let at_end = appended.len() < BLOCK_BYTES;
+        let whole = complete(appended);
+        self.scanned = self.end + appended.len() as u64;
+        if whole == 0 {
+            return Ok((None, at_end));
+        }
+        let start = self.end;
+        let bytes = Bytes::copy_from_slice(&bytes[..tip_bytes + whole]);
+        self.grow_head()?;
+        self.end = start + whole as u64;
+        self.tip = bytes.slice((self.head.tip_start(self.end) - first) as usize..);
+        // Its own small memory: a tip must not keep a whole block alive.
+        self.tip = Bytes::copy_from_slice(&self.tip);
+        Ok((Some(Piece { serial: self.serial, head: self.head.clone(), start, end: self.end, bytes }), at_end))
+    }
+
+    /// Looks for the end of a record that is longer than a block, from where no LF was found on.
+    fn skip_long_record(&mut self, block: &mut Block) -> Result<bool, Trouble> {
+        let first = self.head.tip_start(self.end);
+        let tip_bytes = (self.end - first) as usize;
+        let read = read_at(&self.file, first, &mut block.0[..tip_bytes])?;
+        self.verify(&block.0[..read], tip_bytes)?;
+        let read = read_at(&self.file, self.scanned, &mut block.0[..BLOCK_BYTES])?;
+        match memchr(b'\n', &block.0[..read]) {
+            Some(lf) => {
+                self.grow_head()?;
+                self.end = self.scanned + lf as u64 + 1;
+                self.scanned = self.end;
+                self.tip = self.read_tip()?;
+                Ok(false)
+            }
+            None => {
+                self.scanned += read as u64;
+                Ok(read < BLOCK_BYTES)
+            }
+        }
+    }
+
+    fn verify(&self, bytes: &[u8], tip_bytes: usize) -> Result<(), Trouble> {
+        match bytes.get(..tip_bytes) {
+            None => Err(Trouble::Changed(Reason::Truncated)),
+            Some(tip) if *tip != self.tip => Err(Trouble::Changed(Reason::Rewritten)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn grow_head(&mut self) -> Result<(), Trouble> {
+        if self.head.is_full() {
+            return Ok(());
+        }
+        let bytes = Content::Plain(self.file.clone()).read(self.head.base, HEAD_BYTES_MAX)?;
+        if !bytes.starts_with(self.head.bytes()) {
+            return Err(Trouble::Changed(Reason::Rewritten));
+        }
+        self.head = Head::new(self.head.base, bytes.into());
+        Ok(())
+    }
+
+    fn read_tip(&self) -> Result<Bytes, Trouble> {
+        let first = self.head.tip_start(self.end);
+        let tip = Content::Plain(self.file.clone()).read(first, (self.end - first) as usize)?;
+        if tip.len() as u64 != self.end - first {
+            return Err(Trouble::Changed(Reason::Truncated));
+        }
+        Ok(tip.into())
+    }
+}
+
+/// What an error of the file system means to whoever operates the agent: the operation and the path in front.
+pub fn sentence(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Gone => "the file is gone".into(),
+        Trouble::Changed(_) => "the file changed while it was read".into(),
+        Trouble::Unreadable(why) => why.clone(),
+    }
+}
+
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        io::Error::other(sentence(&trouble))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::fs::FileExt;
+
+    struct Grown {
+        writer: File,
+        held: HeldFile,
+        block: Block,
+    }
+
+    impl Grown {
+        fn new() -> Self {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let identity = FileIdentity::of(&file.as_file().metadata().unwrap());
+            let held = HeldFile::open(file.reopen().unwrap(), identity, 1).unwrap();
+            Grown { writer: std::fs::OpenOptions::new().append(true).open(file.path()).unwrap(), held, block: Block::default() }
+        }
+
+        fn append(&mut self, bytes: &[u8]) -> Vec<u8> {
+            self.writer.write_all(bytes).unwrap();
+            let (pieces, at_end) = self.held.read_appended(&mut self.block).unwrap();
+            assert!(at_end);
+            pieces.iter().flat_map(|piece| piece.records().to_vec()).collect()
+        }
+    }
+
+    #[test]
+    fn only_whole_records_are_read_and_a_half_one_when_it_is_whole() {
+        let mut grown = Grown::new();
+        assert_eq!(grown.append(b"one\ntw"), b"one\n");
+        assert_eq!(grown.append(b""), b"");
+        assert_eq!(grown.append(b"o\n"), b"two\n");
+        assert_eq!(grown.append(b"end"), b"");
+        let last = grown.held.finish().unwrap().unwrap();
+        assert_eq!((last.records(), last.end), (&b"end"[..], 11));
+    }
+
+    #[test]
+    fn a_record_longer_than_any_block_is_passed_over_in_constant_memory() {
+        let mut grown = Grown::new();
+        grown.append(b"first\n");
+        let long = vec![b'x'; 3 * BLOCK_BYTES];
+        assert_eq!(grown.append(&long), b"");
+        assert_eq!(grown.append(b"\nlast\n"), b"last\n");
+        assert_eq!(grown.held.end, 6 + long.len() as u64 + 1 + 5);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_or_rewritten_is_found_out_even_at_the_same_size() {
+        let mut grown = Grown::new();
+        grown.append(b"first\nsecond\n");
+        grown.writer.set_len(0).unwrap();
+        let cut = grown.held.read_appended(&mut grown.block);
+        assert!(matches!(cut, Err(Trouble::Changed(Reason::Truncated))));
+        grown.writer.write_all(b"FIRST\nSECOND\n").unwrap();
+        let regrown = grown.held.read_appended(&mut grown.block);
+        assert!(matches!(regrown, Err(Trouble::Changed(Reason::Rewritten))));
+    }
+
+    #[test]
+    fn content_that_starts_behind_a_hole_is_found_when_it_is_written() {
+        let grown = Grown::new();
+        let mut held = grown.held;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        held.file = Arc::new(file.reopen().unwrap());
+        file.as_file().write_all_at(b"after\n", 10_000).unwrap();
+        let (pieces, _) = held.read_appended(&mut Block::default()).unwrap();
+        assert_eq!((pieces[0].start, pieces[0].records()), (10_000, &b"after\n"[..]));
+    }
+}

@@ -1,0 +1,278 @@
+//! What is known of every log right now: its generations, its newest bytes, what is wrong with it. One writer, the
+//! follower; any number of readers, each with a snapshot. Knows nothing of who reads.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::generation::{Generation, Phase, Storage};
+use super::tail::HotTail;
+use crate::event::{Continuity, RotateKind};
+use crate::position::{Hint, Position, SourceId};
+
+/// One log: a name, and under it one life after another of one file.
+#[derive(Debug)]
+pub struct Log {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its name as ids carry it.
+    pub source: SourceId,
+    /// Where its live file is, or will be.
+    pub path: PathBuf,
+    state: watch::Sender<LogState>,
+}
+
+/// What is known of a log.
+#[derive(Debug, Default)]
+pub struct LogState {
+    /// Its generations that can still be read, the oldest first.
+    pub generations: Vec<Generation>,
+    /// Its newest bytes.
+    pub tail: HotTail,
+    /// Whether a file has its name.
+    pub present: bool,
+    /// What is wrong with it, in words.
+    pub error: Option<String>,
+    /// How the latest generations came to follow the ones before them, by serial.
+    pub successions: BTreeMap<u64, Succession>,
+}
+
+/// How one generation came to follow another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Succession {
+    /// What happened to the file.
+    pub kind: RotateKind,
+    /// Whether nothing can lie between the two.
+    pub continuity: Continuity,
+}
+
+impl Log {
+    pub(super) fn new(name: &str, path: PathBuf) -> Self {
+        Log { name: name.into(), source: SourceId::of(name), path, state: watch::Sender::default() }
+    }
+
+    /// The log as it is now. Held for a moment only: the follower waits meanwhile.
+    pub fn state(&self) -> watch::Ref<'_, LogState> {
+        self.state.borrow()
+    }
+
+    /// Wakes when anything of the log has changed.
+    pub fn changes(&self) -> watch::Receiver<LogState> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut LogState)) {
+        self.state.send_modify(change);
+    }
+}
+
+impl LogState {
+    /// The generation with this serial.
+    pub fn generation(&self, serial: u64) -> Option<&Generation> {
+        self.generations.iter().find(|generation| generation.serial == serial)
+    }
+
+    /// The generation after `serial`.
+    pub fn after(&self, serial: u64) -> Option<&Generation> {
+        self.generations.iter().find(|generation| generation.serial > serial)
+    }
+
+    /// The generation that the live file is in.
+    pub fn live(&self) -> Option<&Generation> {
+        self.generations.last()
+    }
+
+    /// The position at the end of what is known, where it can be told without reading a file.
+    pub fn end_position(&self, source: SourceId, generation: &Generation) -> Option<Position> {
+        if generation.end == generation.head.base {
+            return Some(Position::before_all(source, generation.end, generation.identity.hint()));
+        }
+        let tip = generation.tip.as_ref()?;
+        Some(generation.head.position(source, generation.identity.hint(), generation.end, tip))
+    }
+}
+
+/// All logs of the agent: the readers' side of the catalog. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Logs(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    logs: watch::Sender<BTreeMap<Arc<str>, Arc<Log>>>,
+    moved: watch::Sender<u64>,
+    looked: watch::Sender<bool>,
+    watching: watch::Sender<Watching>,
+    problems: watch::Sender<Vec<Problem>>,
+}
+
+/// How the agent learns of changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Watching {
+    /// `notify`, or `poll` where no notifications can be had.
+    pub mode: &'static str,
+    /// Why it is not as asked for, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
+}
+
+/// A file that a pattern means and that is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file.
+    pub path: String,
+    /// Why, in words.
+    pub error: String,
+}
+
+impl Logs {
+    pub(super) fn new() -> Self {
+        Logs(Arc::new(Shared {
+            logs: watch::Sender::default(),
+            moved: watch::Sender::default(),
+            looked: watch::Sender::default(),
+            watching: watch::Sender::default(),
+            problems: watch::Sender::default(),
+        }))
+    }
+
+    /// The logs that are known now, by name.
+    pub fn all(&self) -> Vec<Arc<Log>> {
+        self.0.logs.borrow().values().cloned().collect()
+    }
+
+    /// The log called `name`.
+    pub fn get(&self, name: &str) -> Option<Arc<Log>> {
+        self.0.logs.borrow().get(name).cloned()
+    }
+
+    /// Wakes after every round of looks that changed any log.
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.0.moved.subscribe()
+    }
+
+    /// Whether every log has been looked at once.
+    pub fn looked(&self) -> bool {
+        *self.0.looked.borrow()
+    }
+
+    /// Waits until every log has been looked at once.
+    pub async fn wait_until_looked(&self) {
+        // The sender lives as long as `self`, so this can't fail.
+        let _ = self.0.looked.subscribe().wait_for(|looked| *looked).await;
+    }
+
+    /// How changes are learnt of.
+    pub fn watching(&self) -> Watching {
+        self.0.watching.borrow().clone()
+    }
+
+    /// Files that patterns mean and that are not followed.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.0.problems.borrow().clone()
+    }
+
+    pub(super) fn add(&self, log: Arc<Log>) {
+        self.0.logs.send_modify(|logs| {
+            logs.insert(log.name.clone(), log);
+        });
+    }
+
+    pub(super) fn announce_moves(&self) {
+        self.0.moved.send_modify(|round| *round += 1);
+    }
+
+    pub(super) fn announce_looked(&self) {
+        self.0.looked.send_replace(true);
+    }
+
+    pub(super) fn set_watching(&self, watching: Watching) {
+        self.0.watching.send_if_modified(|now| std::mem::replace(now, watching.clone()) != watching);
+    }
+
+    pub(super) fn set_problems(&self, problems: Vec<Problem>) {
+        self.0.problems.send_replace(problems);
+    }
+}
+
+/// A log as `GET /logs` shows it.
+#[derive(Debug, Serialize)]
+pub struct LogStatus {
+    /// Its name.
+    pub name: String,
+    /// Where its live file is, or will be.
+    pub path: String,
+    /// Whether a file is there.
+    pub present: bool,
+    /// The position at its head: what a stream that starts now starts with.
+    pub head: Option<String>,
+    /// The generations that can be read, the oldest first.
+    pub generations: Vec<GenerationStatus>,
+    /// How many of its newest bytes are in memory.
+    pub hot_bytes: usize,
+    /// What is wrong with it.
+    pub error: Option<String>,
+}
+
+/// A generation as `GET /logs` shows it.
+#[derive(Debug, Serialize)]
+pub struct GenerationStatus {
+    /// Where its file is, or was last seen.
+    pub file: String,
+    /// The file's size in bytes, if it can be told.
+    pub size: Option<u64>,
+    /// Whether it is compressed.
+    pub compressed: bool,
+    /// Offset of its first byte of content.
+    pub first: u64,
+    /// Offset after its last whole record; absent for a compressed one.
+    pub last: Option<u64>,
+    /// Whether its file is held open.
+    pub held: bool,
+    /// `live`, `settling` (replaced, may still be written) or `settled`.
+    pub phase: &'static str,
+}
+
+impl Log {
+    /// The log as `GET /logs` shows it.
+    pub fn status(&self) -> LogStatus {
+        let state = self.state();
+        let head = match state.live() {
+            Some(live) => state.end_position(self.source, live),
+            None => Some(Position::before_all(self.source, 0, Hint::NO_FILE)),
+        };
+        LogStatus {
+            name: self.name.to_string(),
+            path: self.path.display().to_string(),
+            present: state.present,
+            head: head.map(|position| crate::position::Cursor::new(vec![position]).to_string()),
+            generations: state.generations.iter().map(GenerationStatus::of).collect(),
+            hot_bytes: state.tail.bytes(),
+            error: state.error.clone(),
+        }
+    }
+}
+
+impl GenerationStatus {
+    fn of(generation: &Generation) -> Self {
+        let size = match &generation.held {
+            Some(file) => file.metadata().ok(),
+            None => std::fs::metadata(&generation.path).ok(),
+        };
+        GenerationStatus {
+            file: generation.path.display().to_string(),
+            size: size.map(|metadata| metadata.len()),
+            compressed: generation.storage == Storage::Gzip,
+            first: generation.head.base,
+            last: (generation.end != Generation::UNKNOWN_END).then_some(generation.end),
+            held: generation.held.is_some(),
+            phase: match generation.phase {
+                Phase::Live => "live",
+                Phase::Settling { .. } => "settling",
+                Phase::Settled => "settled",
+            },
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Files to records: finds logs, follows them through rotations, and reads them at positions. Does not know that
+//! anyone listens.
+//!
+//! Reading order: a [`pattern`] means logs; [`follow`] looks at them when [`watch`] rings, [`change`] decides,
+//! [`append`] reads, the [`catalog`] knows; [`read`] serves readers from the hot [`tail`] or a [`generation`]'s file.
+
+pub mod append;
+pub mod catalog;
+pub mod change;
+pub mod follow;
+pub mod generation;
+pub mod identity;
+pub mod pattern;
+pub mod read;
+pub mod rotation;
+pub mod siblings;
+pub mod split;
+pub mod tail;
+pub mod watch;

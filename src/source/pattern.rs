@@ -1,0 +1,316 @@
+//! Which logs a pattern on the command line or in the config means, now. Lists directories; opens no file.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::rotation::base_of;
+
+/// What a directory stands for: the logs directly in it.
+const DIRECTORY_GLOB: &str = "*.log";
+/// The longest name of a log, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+/// How many directories deep `**` looks.
+const DEPTH_MAX: usize = 16;
+
+/// Where logs are: `[NAME=]PATTERN`, a path, a glob, or a directory.
+#[derive(Clone, Debug)]
+pub struct LogPattern {
+    /// The name it was given. A path's log has this name; a glob's or directory's logs have it as a prefix.
+    pub name: Option<String>,
+    /// The pattern as it was written.
+    pub pattern: PathBuf,
+    steps: Vec<Step>,
+}
+
+/// One component of a pattern.
+#[derive(Clone, Debug)]
+enum Step {
+    Literal(OsString),
+    Match { glob: GlobMatcher, hidden: bool },
+    AnyDepth,
+}
+
+/// A log that a pattern means: its name and the path where its live file is, or will be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// The log's name.
+    pub name: String,
+    /// Where its live file is.
+    pub path: PathBuf,
+}
+
+/// Why a text is no pattern, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadPattern(String);
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadPattern {}
+
+impl FromStr for LogPattern {
+    type Err = BadPattern;
+
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        match text.split_once('=') {
+            Some((name, pattern)) if !name.contains('/') => LogPattern::new(Some(name), Path::new(pattern)),
+            _ => LogPattern::new(None, Path::new(text)),
+        }
+    }
+}
+
+impl LogPattern {
+    /// The logs at `pattern`, called `name`.
+    ///
+    /// # Errors
+    /// A name that is empty, too long or has other characters than letters, digits and `._-/`; a pattern that is empty
+    /// or no glob.
+    pub fn new(name: Option<&str>, pattern: &Path) -> Result<Self, BadPattern> {
+        if let Some(name) = name {
+            let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+            if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(allowed) {
+                return Err(BadPattern(format!(
+                    "{name:?} is no name for a log: 1 to {NAME_BYTES_MAX} letters, digits, '.', '_', '-' or '/'"
+                )));
+            }
+        }
+        if pattern.as_os_str().is_empty() {
+            return Err(BadPattern("a log's path is missing; write NAME=PATH or PATH".into()));
+        }
+        let absolute = std::path::absolute(pattern).map_err(|error| BadPattern(format!("{}: {error}", pattern.display())))?;
+        let steps = if absolute.exists() { literal_steps(&absolute) } else { steps(&absolute)? };
+        Ok(LogPattern { name: name.map(String::from), pattern: pattern.to_path_buf(), steps })
+    }
+
+    /// The one name that this pattern can stand for; `None` for a pattern that can mean several logs.
+    pub fn only_name(&self) -> Option<String> {
+        let path = self.literal()?;
+        if path.is_dir() {
+            return None;
+        }
+        Some(self.name.clone().unwrap_or_else(|| printable(path.file_name().unwrap_or(OsStr::new("log")))))
+    }
+
+    /// The directories that must be watched to see logs of this pattern come and go, the deepest that exist.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        self.walk(&mut |directory| found.push(directory.to_path_buf()), &mut |_| {});
+        found
+    }
+
+    /// The logs that it means now. A path is a log even where no file exists yet.
+    pub fn expand(&self) -> BTreeSet<Found> {
+        let mut found = BTreeSet::new();
+        if let Some(path) = self.literal() {
+            if !path.is_dir() {
+                let name = self.only_name().expect("a path that is no directory has one name");
+                found.insert(Found { name, path });
+                return found;
+            }
+        }
+        let prefix = self.literal_prefix();
+        self.walk(&mut |_| {}, &mut |path| {
+            let relative = printable(path.strip_prefix(&prefix).unwrap_or(path).as_os_str());
+            let name = match &self.name {
+                Some(name) => format!("{name}/{relative}"),
+                None => relative,
+            };
+            found.insert(Found { name, path: path.to_path_buf() });
+        });
+        found
+    }
+
+    /// The path, if the pattern is one and not a glob.
+    fn literal(&self) -> Option<PathBuf> {
+        let path = self.literal_prefix();
+        self.steps.iter().all(|step| matches!(step, Step::Literal(_))).then_some(path)
+    }
+
+    fn literal_prefix(&self) -> PathBuf {
+        let literals = self.steps.iter().map_while(|step| match step {
+            Step::Literal(name) => Some(name),
+            _ => None,
+        });
+        Path::new("/").join(literals.collect::<PathBuf>())
+    }
+
+    /// Visits every directory on the way and every live path that the pattern matches.
+    fn walk(&self, directory: &mut dyn FnMut(&Path), log: &mut dyn FnMut(&Path)) {
+        let literal = self.literal();
+        let inside = literal.as_ref().is_some_and(|path| path.is_dir());
+        let directory_steps;
+        let steps = if inside {
+            directory_steps = [&self.steps[..], &steps(Path::new(DIRECTORY_GLOB)).expect("a glob of ours")[..]].concat();
+            &directory_steps
+        } else {
+            &self.steps
+        };
+        walk(Path::new("/"), steps, DEPTH_MAX, directory, log);
+    }
+}
+
+fn walk(at: &Path, steps: &[Step], depth: usize, directory: &mut dyn FnMut(&Path), log: &mut dyn FnMut(&Path)) {
+    match steps {
+        [] => {}
+        [Step::Literal(name)] => {
+            directory(at);
+            log(&at.join(name));
+        }
+        [Step::Literal(name), rest @ ..] => {
+            let next = at.join(name);
+            if next.is_dir() {
+                walk(&next, rest, depth, directory, log);
+            } else {
+                directory(at);
+            }
+        }
+        [Step::Match { glob, hidden }] => {
+            directory(at);
+            for name in names_in(at, *hidden) {
+                let (base, _) = base_of(&name);
+                if glob.is_match(&base) {
+                    log(&at.join(base));
+                } else if glob.is_match(&name) {
+                    log(&at.join(name));
+                }
+            }
+        }
+        [Step::Match { glob, hidden }, rest @ ..] => {
+            directory(at);
+            for name in names_in(at, *hidden) {
+                let next = at.join(&name);
+                if glob.is_match(&name) && next.is_dir() {
+                    walk(&next, rest, depth, directory, log);
+                }
+            }
+        }
+        [Step::AnyDepth, rest @ ..] => {
+            directory(at);
+            walk(at, rest, depth, directory, log);
+            for name in names_in(at, false) {
+                let next = at.join(&name);
+                if depth > 0 && next.is_dir() && !next.is_symlink() {
+                    walk(&next, steps, depth - 1, directory, log);
+                }
+            }
+        }
+    }
+}
+
+/// The names in a directory, without editors' and NFS' temporary files. A directory that can't be read has none: the
+/// logs that are known stay known.
+fn names_in(directory: &Path, hidden: bool) -> Vec<OsString> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    names.filter(|name| !is_temporary(name) && (hidden || !name.as_bytes().starts_with(b"."))).collect()
+}
+
+/// Whether a name is one that editors, compressors and NFS give to files that will not stay.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.starts_with(b".nfs") || [&b".tmp"[..], b".swp", b"~"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn literal_steps(absolute: &Path) -> Vec<Step> {
+    normal(absolute).map(|name| Step::Literal(name.to_os_string())).collect()
+}
+
+fn normal(path: &Path) -> impl Iterator<Item = &OsStr> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name),
+        Component::ParentDir => Some(OsStr::new("..")),
+        _ => None,
+    })
+}
+
+fn steps(path: &Path) -> Result<Vec<Step>, BadPattern> {
+    normal(path)
+        .map(|name| match name.to_str() {
+            Some("**") => Ok(Step::AnyDepth),
+            Some(text) if text.contains(['*', '?', '[', '{']) => {
+                let glob = GlobBuilder::new(text).literal_separator(true).build();
+                let glob = glob.map_err(|error| BadPattern(format!("{}: {error}", path.display())))?;
+                Ok(Step::Match { glob: glob.compile_matcher(), hidden: text.starts_with('.') })
+            }
+            _ => Ok(Step::Literal(name.to_os_string())),
+        })
+        .collect()
+}
+
+/// A file name as text on one line: what is not UTF-8 or not printable stands as `\xNN`.
+fn printable(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() { text.extend(c.to_string().bytes().map(|byte| format!("\\x{byte:02x}"))) } else { text.push(c) }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn names(pattern: &str) -> Vec<String> {
+        pattern.parse::<LogPattern>().unwrap().expand().into_iter().map(|found| found.name).collect()
+    }
+
+    #[test]
+    fn a_path_is_one_log_even_before_it_exists() {
+        assert_eq!(names("/no/such/folder/app.log"), ["app.log"]);
+        assert_eq!(names("app=/no/such/folder/x.log"), ["app"]);
+        assert_eq!(names("/no/such/a=b.log"), ["a=b.log"]);
+    }
+
+    #[test]
+    fn a_glob_or_directory_gives_one_log_for_a_file_and_its_rotated_siblings() {
+        let folder = folder(&["app.log", "app.log.1", "app.log.2.gz", "web.log-20261122.gz", "notes.txt", "x.log.tmp", ".h.log"]);
+        let path = folder.path().display();
+        assert_eq!(names(&format!("{path}/*.log")), ["app.log", "web.log"]);
+        assert_eq!(names(&format!("{path}/*.log*")), ["app.log", "web.log"]);
+        assert_eq!(names(&format!("{path}")), ["app.log", "web.log"]);
+        assert_eq!(names(&format!("w={path}/")), ["w/app.log", "w/web.log"]);
+        assert_eq!(names(&format!("{path}/app.log.[0-9]")), ["app.log.1"]);
+    }
+
+    #[test]
+    fn globs_cross_directories_and_names_tell_them_apart() {
+        let folder = folder(&["a/app.log", "b/app.log", "b/c/deep.log"]);
+        let path = folder.path().display();
+        assert_eq!(names(&format!("{path}/*/app.log")), ["a/app.log", "b/app.log"]);
+        assert_eq!(names(&format!("{path}/**/*.log")), ["a/app.log", "b/app.log", "b/c/deep.log"]);
+    }
+
+    #[test]
+    fn bad_names_and_patterns_are_refused_with_what_would_be_right() {
+        assert!("a b=/x".parse::<LogPattern>().unwrap_err().to_string().contains("letters"));
+        assert!("app=".parse::<LogPattern>().unwrap_err().to_string().contains("NAME=PATH"));
+        assert!("/x/[.log".parse::<LogPattern>().is_err());
+    }
+
+    #[test]
+    fn names_are_one_printable_line() {
+        assert_eq!(printable(OsStr::from_bytes(b"a\nb\xff.log")), "a\\x0ab\\xff.log");
+    }
+}

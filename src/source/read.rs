@@ -1,0 +1,474 @@
+//! Reading a log at a position: from memory where its newest bytes are, else from its files. Every read of a file
+//! checks, in the same bytes, that what stands before the position is what stood there when it was made. Blocks; who
+//! must not wait calls it elsewhere. Never changes what is known of a log.
+
+use std::io;
+
+use memchr::memchr;
+
+use super::catalog::{Log, LogState};
+use super::generation::{Content, Generation, Phase, READ_BYTES, Storage};
+use super::split::{Line, complete, lines};
+use super::tail::Piece;
+use crate::event::Reason;
+use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
+
+/// The longest record that counting back through a compressed generation takes into memory, in bytes.
+const LONG_BYTES_MAX: usize = 64 << 20;
+
+/// A place to read on from: a generation, and the position in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The generation's serial.
+    pub serial: u64,
+    /// The next byte to read.
+    pub position: Position,
+}
+
+/// A generation's content that a reader keeps open from one read to the next.
+pub struct Opened {
+    serial: u64,
+    content: Content,
+}
+
+/// What stands at a place.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Whole records.
+    Piece(Piece),
+    /// One record that is longer than a read.
+    Long(LongRecord),
+    /// Nothing more: the content of this generation ends here.
+    End,
+}
+
+/// A record of which only the beginning was kept.
+#[derive(Debug)]
+pub struct LongRecord {
+    /// Offset of its first byte.
+    pub start: u64,
+    /// Its first bytes, at least as many as a line may have, or all.
+    pub bytes: Vec<u8>,
+    /// The position after its terminator.
+    pub after: Position,
+}
+
+/// Why a place can't be read.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The generation's file is gone.
+    Gone,
+    /// The file is shorter than the place, or holds other bytes before it.
+    Changed(Reason),
+    /// The file is there and can't be read, in words.
+    Unreadable(String),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Trouble::Gone,
+            _ => Trouble::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// The records at `place`, if memory has them.
+pub fn fetch_hot(log: &Log, place: &Place) -> Option<Piece> {
+    log.state().tail.get(place.serial, place.position.offset)
+}
+
+/// The records at `place`, from its file. `opened` keeps the file for the next call.
+///
+/// # Errors
+/// See [`Trouble`].
+pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_bytes_max: usize) -> Result<Fetched, Trouble> {
+    let generation = log.state().generation(place.serial).cloned().ok_or(Trouble::Gone)?;
+    let content = open(&generation, opened)?;
+    let offset = place.position.offset;
+    let tip_start = generation.head.tip_start(offset);
+    let tip_bytes = (offset - tip_start) as usize;
+    let mut bytes = content.read(tip_start, tip_bytes + READ_BYTES)?;
+    verify(&bytes, tip_bytes, &place.position)?;
+
+    let full = bytes.len() == tip_bytes + READ_BYTES;
+    let known = usize::try_from(generation.end.saturating_sub(tip_start)).unwrap_or(usize::MAX);
+    let at_end = known <= bytes.len() || (!full && generation.end == Generation::UNKNOWN_END);
+    bytes.truncate(known);
+    let records = if at_end { bytes.len() - tip_bytes } else { complete(&bytes[tip_bytes..]) };
+    match records {
+        0 if at_end => Ok(Fetched::End),
+        // The file is shorter than what is known of it.
+        0 if !full => Err(Trouble::Changed(Reason::Truncated)),
+        0 => long_record(log, &generation, content, offset, line_bytes_max),
+        _ => {
+            bytes.truncate(tip_bytes + records);
+            let end = offset + records as u64;
+            Ok(Fetched::Piece(Piece {
+                serial: generation.serial,
+                head: generation.head,
+                start: offset,
+                end,
+                bytes: bytes.into(),
+            }))
+        }
+    }
+}
+
+fn open<'a>(generation: &Generation, opened: &'a mut Option<Opened>) -> Result<&'a mut Content, Trouble> {
+    // A plain file is opened anew each time: a reader that waits must not keep a deleted file's space.
+    let reusable =
+        opened.as_ref().is_some_and(|opened| opened.serial == generation.serial && generation.storage == Storage::Gzip);
+    if !reusable {
+        *opened = None;
+        if generation.storage == Storage::Lost {
+            return Err(Trouble::Changed(Reason::Truncated));
+        }
+    }
+    match opened {
+        Some(opened) => Ok(&mut opened.content),
+        None => {
+            let content = generation.open()?;
+            Ok(&mut opened.insert(Opened { serial: generation.serial, content }).content)
+        }
+    }
+}
+
+/// Whether `bytes` begin with the `tip_bytes` that stood before `position` when it was made.
+fn verify(bytes: &[u8], tip_bytes: usize, position: &Position) -> Result<(), Trouble> {
+    match bytes.get(..tip_bytes) {
+        None => Err(Trouble::Changed(Reason::Truncated)),
+        Some(tip) if Check::of(position.offset, tip) != position.check => Err(Trouble::Changed(Reason::Rewritten)),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Reads on until the record ends, and keeps only its beginning.
+fn long_record(
+    log: &Log,
+    generation: &Generation,
+    content: &mut Content,
+    start: u64,
+    line_bytes_max: usize,
+) -> Result<Fetched, Trouble> {
+    let mut bytes = Vec::new();
+    let mut at = start;
+    let end = loop {
+        let left = usize::try_from(generation.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let read = content.read(at, READ_BYTES.min(left))?;
+        let line = memchr(b'\n', &read).map_or(read.len(), |lf| lf + 1);
+        let keep = line.min((line_bytes_max + 1).saturating_sub(bytes.len()));
+        bytes.extend_from_slice(&read[..keep]);
+        at += line as u64;
+        if line < read.len() || read.last().is_none_or(|&byte| byte == b'\n') {
+            break at;
+        }
+    };
+    let tip_start = generation.head.tip_start(end);
+    let tip = content.read(tip_start, (end - tip_start) as usize)?;
+    if tip.len() as u64 != end - tip_start {
+        return Err(Trouble::Changed(Reason::Truncated));
+    }
+    let after = generation.head.position(log.source, generation.identity.hint(), end, &tip);
+    Ok(Fetched::Long(LongRecord { start, bytes, after }))
+}
+
+/// The place at the record of generation `serial` that starts at `offset`, or holds the byte before it if that is in
+/// the middle of one.
+///
+/// # Errors
+/// See [`Trouble`]; `Changed` where the generation is shorter.
+pub fn place_at(log: &Log, serial: u64, offset: u64) -> Result<Place, Trouble> {
+    let state = log.state();
+    let generation = state.generation(serial).cloned().ok_or(Trouble::Gone)?;
+    let hint = generation.identity.hint();
+    let known = (offset == generation.end).then(|| state.end_position(log.source, &generation)).flatten();
+    drop(state);
+    if let Some(position) = known {
+        return Ok(Place { serial, position });
+    }
+    if offset <= generation.head.base {
+        return Ok(Place { serial, position: Position::before_all(log.source, generation.head.base, hint) });
+    }
+    let mut opened = None;
+    let content = open(&generation, &mut opened)?;
+    let start = record_start(content, generation.head.base, offset)?;
+    let tip_start = generation.head.tip_start(start);
+    let tip = content.read(tip_start, (start - tip_start) as usize)?;
+    if tip.len() as u64 != start - tip_start {
+        return Err(Trouble::Changed(Reason::Truncated));
+    }
+    let position = if start == generation.head.base {
+        Position::before_all(log.source, start, hint)
+    } else {
+        generation.head.position(log.source, hint, start, &tip)
+    };
+    Ok(Place { serial, position })
+}
+
+/// The largest record start that is not behind `offset`.
+fn record_start(content: &mut Content, base: u64, offset: u64) -> Result<u64, Trouble> {
+    let mut to = offset;
+    loop {
+        let from = to.saturating_sub(READ_BYTES as u64).max(base);
+        let bytes = content.read(from, (to - from) as usize)?;
+        if (bytes.len() as u64) < to - from {
+            return Err(Trouble::Changed(Reason::Truncated));
+        }
+        match complete(&bytes) {
+            0 if from == base => return Ok(base),
+            0 => to = from,
+            length => return Ok(from + length as u64),
+        }
+    }
+}
+
+/// Where a log's reading goes on for a client that came with an id.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The places, the oldest first; none where the log has no file.
+    pub places: Vec<Place>,
+    /// What could not be found.
+    pub missing: Option<Missing>,
+}
+
+/// What an id asked for and can't be given.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// Why.
+    pub reason: Reason,
+    /// The file concerned.
+    pub file: Option<String>,
+    /// Whether records are surely lost.
+    pub certain: bool,
+    /// Whether records may come twice.
+    pub may_repeat: bool,
+}
+
+/// What a generation says of a position.
+enum Verdict {
+    Exact,
+    Short,
+    Rewritten,
+    Unreadable,
+    Other,
+}
+
+/// Finds the generations that `positions`, all of this log, are in.
+pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
+    let generations = log.state().generations.clone();
+    if positions.iter().all(Position::is_before_all) {
+        return Resolved { places: start(log).into_iter().collect(), missing: None };
+    }
+    let mut places = Vec::new();
+    let mut missing = None;
+    for position in positions.iter().filter(|position| !position.is_before_all()) {
+        match find(log, &generations, position) {
+            Ok(place) => places.push(place),
+            Err(why) => missing = Some(why),
+        }
+    }
+    places.sort_by_key(|place| place.serial);
+    places.dedup_by_key(|place| place.serial);
+    if places.is_empty() {
+        let (missing, place) = missing.expect("a position was found or is missing");
+        return Resolved { places: place.or_else(|| start(log)).into_iter().collect(), missing: Some(missing) };
+    }
+    Resolved { places, missing: None }
+}
+
+/// The place before all that still exists of a log.
+pub fn start(log: &Log) -> Option<Place> {
+    let state = log.state();
+    let oldest = state.generations.first()?;
+    let position = Position::before_all(log.source, oldest.head.base, oldest.identity.hint());
+    Some(Place { serial: oldest.serial, position })
+}
+
+type NotFound = (Missing, Option<Place>);
+
+/// The generation that `position` is in, the newest first; else why not, and where to go on if not at the start.
+fn find(log: &Log, generations: &[Generation], position: &Position) -> Result<Place, NotFound> {
+    let mut exact: Vec<&Generation> = Vec::new();
+    let mut near: Option<(&Generation, Verdict)> = None;
+    for generation in generations.iter().rev() {
+        match judge(log, generation, position) {
+            Verdict::Exact => exact.push(generation),
+            Verdict::Other => {}
+            verdict => near = near.or(Some((generation, verdict))),
+        }
+    }
+    let hinted = exact.iter().find(|generation| generation.identity.hint() == position.hint);
+    let place = |generation: &Generation| Place { serial: generation.serial, position: *position };
+    match (hinted, exact.as_slice()) {
+        (Some(generation), _) => return Ok(place(generation)),
+        (None, [generation]) => return Ok(place(generation)),
+        (None, []) => {}
+        (None, [newest, ..]) => {
+            let missing = Missing { reason: Reason::Ambiguous, file: file_of(newest), certain: false, may_repeat: true };
+            return Err((missing, Some(place(newest))));
+        }
+    }
+    let Some((generation, verdict)) = near else {
+        let missing = Missing { reason: Reason::Gone, file: None, certain: !generations.is_empty(), may_repeat: false };
+        return Err((missing, None));
+    };
+    let reason = match verdict {
+        Verdict::Short => Reason::Truncated,
+        Verdict::Unreadable => Reason::Unreadable,
+        _ => Reason::Rewritten,
+    };
+    let again = Position::before_all(log.source, generation.head.base, generation.identity.hint());
+    let again = Place { serial: generation.serial, position: again };
+    let unreadable = reason == Reason::Unreadable;
+    let next = log.state().after(generation.serial).map(|next| (next.serial, next.head.base, next.identity.hint()));
+    let behind = next.map(|(serial, base, hint)| Place { serial, position: Position::before_all(log.source, base, hint) });
+    let missing = Missing { reason, file: file_of(generation), certain: unreadable, may_repeat: !unreadable };
+    Err((missing, if unreadable { behind } else { Some(again) }))
+}
+
+fn file_of(generation: &Generation) -> Option<String> {
+    generation.path.file_name().map(|name| name.to_string_lossy().into_owned())
+}
+
+fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
+    match generation.head.generation_at(position.offset) {
+        Some(found) if found == position.generation => {}
+        _ => return Verdict::Other,
+    }
+    let verdict = |check: Check| if check == position.check { Verdict::Exact } else { Verdict::Rewritten };
+    if let Some(check) = check_in_memory(&log.state(), generation, position.offset) {
+        return verdict(check);
+    }
+    let tip_start = generation.head.tip_start(position.offset);
+    let length = (position.offset - tip_start) as usize;
+    let mut opened = None;
+    match open(generation, &mut opened).and_then(|content| Ok(content.read(tip_start, length)?)) {
+        Ok(tip) if tip.len() == length => verdict(Check::of(position.offset, &tip)),
+        Ok(_) | Err(Trouble::Changed(_)) => Verdict::Short,
+        Err(Trouble::Unreadable(_)) => Verdict::Unreadable,
+        Err(Trouble::Gone) => Verdict::Other,
+    }
+}
+
+fn check_in_memory(state: &LogState, generation: &Generation, offset: u64) -> Option<Check> {
+    let tip = generation.tip.as_ref().filter(|_| generation.end == offset);
+    tip.map(|tip| Check::of(offset, tip)).or_else(|| state.tail.check(generation.serial, offset))
+}
+
+/// The starts of a log's last `count` records that `keep` keeps, the newest first: serial and offset. Stops at a
+/// generation that can't be read.
+pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut dyn FnMut(&Line<'_>) -> bool) -> Vec<(u64, u64)> {
+    let generations = log.state().generations.clone();
+    let mut starts = Vec::new();
+    for generation in generations.iter().rev() {
+        let wanted = count - starts.len();
+        if wanted == 0 {
+            break;
+        }
+        let mut opened = None;
+        let found = match open(generation, &mut opened) {
+            Ok(content @ Content::Inflating(_)) => last_forward(content, generation, wanted, line_bytes_max, keep),
+            Ok(content) => last_backward(content, generation, wanted, line_bytes_max, keep),
+            Err(_) => break,
+        };
+        match found {
+            Ok(offsets) => starts.extend(offsets.into_iter().map(|offset| (generation.serial, offset))),
+            Err(_) => break,
+        }
+    }
+    starts
+}
+
+fn last_backward(
+    content: &mut Content,
+    generation: &Generation,
+    wanted: usize,
+    line_bytes_max: usize,
+    keep: &mut dyn FnMut(&Line<'_>) -> bool,
+) -> Result<Vec<u64>, Trouble> {
+    let (base, mut to, mut starts) = (generation.head.base, generation.end, Vec::new());
+    while to > base && starts.len() < wanted {
+        let from = to.saturating_sub(READ_BYTES as u64).max(base);
+        let bytes = content.read(from, (to - from) as usize)?;
+        let first = if from == base { Some(0) } else { memchr(b'\n', &bytes).map(|lf| lf + 1).filter(|&at| at < bytes.len()) };
+        let found: Vec<u64> = match first {
+            Some(first) => {
+                let block = from + first as u64;
+                let kept = lines(&bytes[first..], block, line_bytes_max).filter(&mut *keep).map(|line| line.start).collect();
+                to = block;
+                kept
+            }
+            // One record that is longer than a block: its beginning tells.
+            None => {
+                let start = record_start(content, base, from)?;
+                let bytes = content.read(start, (line_bytes_max + 1).min((to - start) as usize))?;
+                let line = Line::new(&bytes, start, to, line_bytes_max);
+                to = start;
+                Some(line).filter(&mut *keep).map(|line| line.start).into_iter().collect()
+            }
+        };
+        starts.extend(found.into_iter().rev().take(wanted - starts.len()));
+    }
+    Ok(starts)
+}
+
+fn last_forward(
+    content: &mut Content,
+    generation: &Generation,
+    wanted: usize,
+    line_bytes_max: usize,
+    keep: &mut dyn FnMut(&Line<'_>) -> bool,
+) -> Result<Vec<u64>, Trouble> {
+    let mut starts = std::collections::VecDeque::new();
+    let mut at = generation.head.base;
+    let mut length = READ_BYTES;
+    loop {
+        let bytes = content.read(at, length)?;
+        let whole = if bytes.len() < length { bytes.len() } else { complete(&bytes) };
+        if bytes.is_empty() {
+            return Ok(starts.into_iter().rev().collect());
+        }
+        if whole == 0 && length < LONG_BYTES_MAX {
+            length *= 2;
+            continue;
+        }
+        if whole == 0 {
+            return Err(Trouble::Unreadable(format!("a record is longer than {LONG_BYTES_MAX} bytes")));
+        }
+        for line in lines(&bytes[..whole], at, line_bytes_max).filter(&mut *keep) {
+            starts.push_back(line.start);
+            if starts.len() > wanted {
+                starts.pop_front();
+            }
+        }
+        at += whole as u64;
+    }
+}
+
+/// The offset just after the last LF before `end`, or `base`.
+///
+/// # Errors
+/// What reading gives.
+pub(super) fn last_complete(content: &mut Content, base: u64, end: u64) -> Result<u64, Trouble> {
+    record_start(content, base, end)
+}
+
+/// The position that a stream of a log without any file starts at.
+pub fn nothing_yet(log: &Log) -> Position {
+    Position::before_all(log.source, 0, Hint::NO_FILE)
+}
+
+/// The places where a log ends now: its live generation, and those before it that can still grow.
+pub fn ends(log: &Log) -> Vec<Place> {
+    let state = log.state();
+    let Some(live) = state.live() else { return Vec::new() };
+    let growing =
+        |generation: &&Generation| generation.serial == live.serial || matches!(generation.phase, Phase::Settling { .. });
+    let place = |generation: &Generation| {
+        Some(Place { serial: generation.serial, position: state.end_position(log.source, generation)? })
+    };
+    state.generations.iter().filter(growing).filter_map(place).collect()
+}
+
+const _: () = assert!(READ_BYTES > HEAD_BYTES_MAX + TIP_BYTES_MAX);

@@ -1,0 +1,103 @@
+//! Names that rotated files get: which log a file belongs to and how old it is among its siblings. Pure; only names.
+
+use std::cmp::Ordering;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// How a rotated file's name tells its age. The live file has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suffix {
+    /// `.1`, `.2`, …: a higher number is older.
+    Number(u32),
+    /// `-20261122`, `-1795000000`, `.20261122-101500`, …: digits that sort by time.
+    Date(Vec<u8>),
+}
+
+/// Endings of compressed files. They say nothing of the content: magic bytes do.
+const COMPRESSED: [&[u8]; 4] = [b".gz", b".zst", b".bz2", b".xz"];
+/// Fewest digits of a date suffix: `20261122`.
+const DATE_DIGITS_MIN: usize = 8;
+/// Most digits of a number suffix.
+const NUMBER_DIGITS_MAX: usize = 5;
+
+/// The live name that `name` belongs to, and the suffix that rotation gave it: `app.log.2.gz` is `app.log` and 2.
+/// A name without such a suffix is its own live name.
+pub fn base_of(name: &OsStr) -> (OsString, Option<Suffix>) {
+    let bytes = name.as_bytes();
+    let plain = COMPRESSED.iter().find_map(|ending| bytes.strip_suffix(*ending)).unwrap_or(bytes);
+    let live = |base: &[u8]| OsString::from_vec(base.to_vec());
+    match split_suffix(plain) {
+        Some((base, suffix)) if !base.is_empty() && base != b"." => (live(base), Some(suffix)),
+        _ => (name.to_os_string(), None),
+    }
+}
+
+/// Splits a rotation suffix off: the longest run of digits and date punctuation at the end, from a `.` or `-` on.
+fn split_suffix(name: &[u8]) -> Option<(&[u8], Suffix)> {
+    let tail = name.iter().rev().take_while(|byte| byte.is_ascii_digit() || b".-_:TZ".contains(byte)).count();
+    let start = name.len() - tail;
+    (start..name.len()).filter(|&at| b".-".contains(&name[at])).find_map(|at| {
+        let digits: Vec<u8> = name[at + 1..].iter().copied().filter(u8::is_ascii_digit).collect();
+        let all_digits = digits.len() == name.len() - at - 1;
+        let suffix = if name[at] == b'.' && all_digits && (1..=NUMBER_DIGITS_MAX).contains(&digits.len()) {
+            Suffix::Number(str::from_utf8(&digits).ok()?.parse().ok()?)
+        } else if digits.len() >= DATE_DIGITS_MIN && name[at + 1].is_ascii_digit() {
+            Suffix::Date(digits)
+        } else {
+            return None;
+        };
+        Some((&name[..at], suffix))
+    })
+}
+
+/// Orders two rotated files by their suffixes, the older first; `None` where the names do not tell.
+pub fn by_age(one: &Suffix, other: &Suffix) -> Option<Ordering> {
+    match (one, other) {
+        (Suffix::Number(one), Suffix::Number(other)) => Some(other.cmp(one)),
+        (Suffix::Date(one), Suffix::Date(other)) if one.len() == other.len() => Some(one.cmp(other)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(name: &str) -> (String, Option<Suffix>) {
+        let (base, suffix) = base_of(OsStr::new(name));
+        (base.into_string().unwrap(), suffix)
+    }
+
+    #[test]
+    fn rotated_names_belong_to_their_live_name() {
+        let date = |digits: &str| Some(Suffix::Date(digits.into()));
+        for (name, live, suffix) in [
+            ("app.log", "app.log", None),
+            ("app.log.1", "app.log", Some(Suffix::Number(1))),
+            ("app.log.12.gz", "app.log", Some(Suffix::Number(12))),
+            ("app.log.3.zst", "app.log", Some(Suffix::Number(3))),
+            ("app.log-20261122", "app.log", date("20261122")),
+            ("app.log-20261122.gz", "app.log", date("20261122")),
+            ("app.log-1795000000", "app.log", date("1795000000")),
+            ("0.log.20261122-101500", "0.log", date("20261122101500")),
+            ("0.log.20261122-101500.gz", "0.log", date("20261122101500")),
+            ("timed.log.2026-11-22_22-17-31", "timed.log", date("20261122221731")),
+            ("1.log", "1.log", None),
+            ("app-2.log", "app-2.log", None),
+            ("v1.2", "v1", Some(Suffix::Number(2))),
+            (".1", ".1", None),
+            ("20261122", "20261122", None),
+            ("app.log.gz", "app.log.gz", None),
+        ] {
+            assert_eq!(base(name), (live.to_string(), suffix), "{name}");
+        }
+    }
+
+    #[test]
+    fn higher_numbers_and_earlier_dates_are_older() {
+        let number = Suffix::Number;
+        assert_eq!(by_age(&number(2), &number(1)), Some(Ordering::Less));
+        assert_eq!(by_age(&Suffix::Date(b"20261121".into()), &Suffix::Date(b"20261122".into())), Some(Ordering::Less));
+        assert_eq!(by_age(&number(1), &Suffix::Date(b"20261122".into())), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! The rotated files of a log: which there are, in what order, and which of them hold the same content. Reads
+//! directories and the beginnings of files; changes nothing that is known.
+
+use std::cmp::Ordering;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::generation::{Content, Generation, Phase, Storage, open_regular, read_head, storage_of};
+use super::identity::FileIdentity;
+use super::pattern::is_temporary;
+use super::read::Trouble;
+use super::rotation::{Suffix, base_of, by_age};
+
+/// The most rotated files of one log that are looked at; older ones are as if they were gone.
+pub const SIBLINGS_MAX: usize = 1000;
+/// How often a directory is listed again because it changed while it was listed.
+const LISTINGS_MAX: usize = 5;
+
+/// A rotated file.
+#[derive(Clone, Debug)]
+pub struct Sibling {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which file it is.
+    pub identity: FileIdentity,
+    suffix: Suffix,
+    modified: SystemTime,
+}
+
+/// The rotated files of the log whose live file is at `live`, the oldest first. Lists again until nothing changed
+/// meanwhile: a rename during the listing would hide a file.
+pub fn siblings(live: &Path) -> Vec<Sibling> {
+    let mut before = list(live);
+    for _ in 0..LISTINGS_MAX {
+        let now = list(live);
+        let same = |(one, other): (&Sibling, &Sibling)| one.path == other.path && one.identity == other.identity;
+        if before.len() == now.len() && before.iter().zip(&now).all(same) {
+            break;
+        }
+        before = now;
+    }
+    let skipped = before.len().saturating_sub(SIBLINGS_MAX);
+    before.split_off(skipped)
+}
+
+fn list(live: &Path) -> Vec<Sibling> {
+    let (Some(folder), Some(name)) = (live.parent(), live.file_name()) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let rotated = |name_found: OsString| match base_of(&name_found) {
+        (base, Some(suffix)) if base == name && !is_temporary(&name_found) => Some((folder.join(name_found), suffix)),
+        _ => None,
+    };
+    let sibling = |(path, suffix): (PathBuf, Suffix)| {
+        let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Some(Sibling { path, identity: FileIdentity::of(&metadata), suffix, modified })
+    };
+    let mut found: Vec<_> = entries.filter_map(|entry| sibling(rotated(entry.ok()?.file_name())?)).collect();
+    // Names tell the order where all are of one kind; else the time of the last write does, which renaming keeps.
+    let names_tell = found.windows(2).all(|pair| by_age(&pair[0].suffix, &pair[1].suffix).is_some());
+    found.sort_by(|one, other| {
+        let by_name = if names_tell { by_age(&one.suffix, &other.suffix) } else { None };
+        by_name.unwrap_or(Ordering::Equal).then(one.modified.cmp(&other.modified)).then(one.path.cmp(&other.path))
+    });
+    found
+}
+
+/// The generation that a rotated file holds, and the file while it is open.
+///
+/// # Errors
+/// What opening and reading it give.
+pub fn open_sibling(sibling: &Sibling, serial: u64) -> Result<(Generation, File), Trouble> {
+    let (file, identity) = open_regular(&sibling.path)?;
+    let storage = storage_of(&file)?;
+    let size = file.metadata()?.len();
+    let generation = Generation {
+        serial,
+        identity,
+        path: sibling.path.as_path().into(),
+        held: None,
+        storage,
+        head: super::identity::Head::default(),
+        end: if storage == Storage::Plain { size } else { Generation::UNKNOWN_END },
+        tip: None,
+        phase: Phase::Settled,
+        modified: sibling.modified,
+    };
+    let mut content = Generation { held: Some(Arc::new(file.try_clone()?)), ..generation.clone() }.open()?;
+    let head = read_head(&mut content)?;
+    Ok((Generation { end: generation.end.max(head.base), head, ..generation }, file))
+}
+
+/// Whether `copy` holds the content of `original`, or the beginning or continuation of it: the same head, and the same
+/// bytes before the end of the shorter one.
+pub fn is_copy(copy: &Generation, original: &Generation) -> bool {
+    let (one, other) = (copy.head.bytes(), original.head.bytes());
+    let common = one.len().min(other.len());
+    if common == 0 || one[..common] != other[..common] {
+        return false;
+    }
+    let end = copy.end.min(original.end);
+    if end == Generation::UNKNOWN_END {
+        return one.len() == other.len();
+    }
+    // Compared as content: a hole before it may have another length in a copy.
+    let tip = |generation: &Generation| -> Option<Vec<u8>> {
+        if let Some(tip) = generation.tip.as_ref().filter(|_| generation.end == end) {
+            return Some(tip.to_vec());
+        }
+        let first = generation.head.tip_start(end);
+        let tip = generation.open().ok()?.read(first, (end - first) as usize).ok()?;
+        (tip.len() as u64 == end - first).then_some(tip)
+    };
+    tip(copy).is_some_and(|found| Some(found) == tip(original))
+}
+
+/// The content of a file that is open already.
+pub fn content_of(file: &Arc<File>) -> Content {
+    Content::Plain(file.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(files: &[(&str, u64)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, modified) in files {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(*modified)).unwrap();
+        }
+        let name = |sibling: &Sibling| sibling.path.file_name().unwrap().to_str().unwrap().to_string();
+        siblings(&folder.path().join("app.log")).iter().map(name).collect()
+    }
+
+    #[test]
+    fn siblings_come_oldest_first_by_number_by_date_or_by_time_of_writing() {
+        let by_number = [("app.log", 9), ("app.log.1", 1), ("app.log.10.gz", 2), ("app.log.2", 3), ("app.log2", 1)];
+        assert_eq!(names(&by_number), ["app.log.10.gz", "app.log.2", "app.log.1"]);
+        assert_eq!(names(&[("app.log-20261123", 1), ("app.log-20261122.gz", 2)]), ["app.log-20261122.gz", "app.log-20261123"]);
+        assert_eq!(names(&[("app.log.1", 5), ("app.log-20261122", 3)]), ["app.log-20261122", "app.log.1"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! Patterns over lines, and the filter that a client asks for. The only place that names `regex`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::record::{Record, json_of_captures};
+
+/// The longest pattern, in bytes of its text.
+pub const PATTERN_BYTES_MAX: usize = 4096;
+/// The most memory that one compiled pattern may take, in bytes.
+pub const COMPILED_BYTES_MAX: usize = 1 << 20;
+/// The most patterns of one request.
+pub const PATTERNS_MAX: usize = 16;
+
+/// A regular expression over the bytes of a line. Matching takes time linear in the line.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+/// Why a text is no pattern, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPattern(String);
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadPattern {}
+
+impl Pattern {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// Where it is no regular expression of the `regex` crate's syntax, or is over a limit.
+    pub fn new(text: &str) -> Result<Self, BadPattern> {
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(BadPattern(format!("a pattern has at most {PATTERN_BYTES_MAX} bytes")));
+        }
+        let built = RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
+        built.map(Pattern).map_err(|error| BadPattern(sentence(text, &error)))
+    }
+
+    /// Whether it matches anywhere in `line`.
+    pub fn matches(&self, line: &[u8]) -> bool {
+        self.0.is_match(line)
+    }
+
+    /// `line` with every match replaced by `with`, in which `$1` or `${name}` stand for what was captured.
+    pub fn replace<'a>(&self, line: &'a [u8], with: &str) -> Cow<'a, [u8]> {
+        self.0.replace_all(line, with.as_bytes())
+    }
+
+    /// What the named groups capture in `line` as a JSON object, in the pattern's order; `None` where it does not match.
+    pub fn captures_json(&self, line: &[u8]) -> Option<String> {
+        let captures = self.0.captures(line)?;
+        let named = self.0.capture_names().flatten();
+        Some(json_of_captures(named.filter_map(|name| Some((name, captures.name(name)?.as_bytes())))))
+    }
+
+    /// Whether it captures anything by name.
+    pub fn has_names(&self) -> bool {
+        self.0.capture_names().flatten().next().is_some()
+    }
+}
+
+impl std::str::FromStr for Pattern {
+    type Err = BadPattern;
+
+    fn from_str(text: &str) -> Result<Self, BadPattern> {
+        Pattern::new(text)
+    }
+}
+
+/// The parser's message on one line, with the pattern in front.
+fn sentence(text: &str, error: &regex::Error) -> String {
+    let message = error.to_string();
+    let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ").trim();
+    match error {
+        regex::Error::CompiledTooBig(limit) => format!("the pattern {text:?} compiles to more than {limit} bytes"),
+        _ => format!("the pattern {text:?} is no regular expression: {reason}"),
+    }
+}
+
+/// Which records a client wants.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// All of these must match.
+    pub all: Vec<Pattern>,
+    /// None of these may match.
+    pub none: Vec<Pattern>,
+    /// If there are any, only records with one of these names; `message` stands for records without a name.
+    pub events: Vec<String>,
+}
+
+impl Filter {
+    /// Whether the client wants `record`.
+    pub fn keeps(&self, record: &Record<'_>) -> bool {
+        let name = record.event.unwrap_or("message");
+        (self.events.is_empty() || self.events.iter().any(|event| event == name))
+            && self.all.iter().all(|pattern| pattern.matches(&record.line))
+            && !self.none.iter().any(|pattern| pattern.matches(&record.line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_pattern_is_explained_in_one_sentence_that_shows_it() {
+        let why = Pattern::new("a(b").unwrap_err().to_string();
+        assert!(why.contains("\"a(b\"") && why.contains("unclosed group") && !why.contains('\n'), "{why}");
+        assert!(Pattern::new("(a{1000}){1000}").unwrap_err().to_string().contains("compiles to more than"));
+        assert!(Pattern::new(&"a".repeat(PATTERN_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn captures_keep_the_order_of_the_pattern_and_leave_out_what_did_not_take_part() {
+        let pattern = Pattern::new("price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)(?P<note> .+)?").unwrap();
+        assert_eq!(pattern.captures_json(b"price ACME 150.25").unwrap(), r#"{"symbol":"ACME","price":150.25}"#);
+        assert_eq!(pattern.captures_json(b"none"), None);
+    }
+}

@@ -1,0 +1,250 @@
+//! Records to events: who wants what, from where, and what the operator's rules make of it. Never opens a file, never
+//! touches a socket.
+
+pub mod filter;
+pub mod rules;
+pub mod reader;
+pub mod start;
+pub mod stream;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::position::CURSOR_POSITIONS_MAX;
+use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
+use filter::Filter;
+use rules::Rules;
+use start::{Counting, Start, start};
+use stream::{Parts, Subscription};
+
+/// What a subscriber may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest line that is delivered whole, in bytes.
+    pub line_bytes_max: usize,
+    /// How many subscribers there may be at a time.
+    pub subscribers_max: usize,
+}
+
+/// Where subscriptions come from. Cheap to clone.
+#[derive(Clone)]
+pub struct Feed(Arc<Shared>);
+
+struct Shared {
+    logs: Logs,
+    rules: Rules,
+    limits: Limits,
+    subscribers: AtomicUsize,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which logs, by name or glob; all if there are none.
+    pub logs: Vec<String>,
+    /// Which records.
+    pub filter: Filter,
+    /// From where.
+    pub start: Start,
+    /// Whether to go on at the present end.
+    pub follow: bool,
+    /// After how many records to end.
+    pub limit: Option<u64>,
+    /// Whether to tell of history's end, rotations and logs.
+    pub notices: bool,
+}
+
+/// Why there is no stream for a request. Each is a sentence for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No log has the name, or matches the glob.
+    UnknownLog {
+        /// What was asked for.
+        asked: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// A glob that is none.
+    BadGlob(String),
+    /// More logs than an id can hold.
+    TooManyLogs(usize),
+    /// A bare offset, and not exactly one log.
+    OffsetOfManyLogs(usize),
+    /// As many subscribers as there may be.
+    Busy,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::UnknownLog { asked, known } if known.is_empty() => {
+                write!(f, "there is no log {asked:?}; no log is known yet")
+            }
+            Refusal::UnknownLog { asked, known } => {
+                let more = if known.len() > 10 { ", …" } else { "" };
+                let known = known.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+                write!(f, "there is no log {asked:?}; there are: {known}{more}")
+            }
+            Refusal::BadGlob(why) => write!(f, "parameter log: {why}"),
+            Refusal::TooManyLogs(count) => {
+                write!(f, "{count} logs are too many for one stream, an id can hold {CURSOR_POSITIONS_MAX}; name fewer with log=")
+            }
+            Refusal::OffsetOfManyLogs(count) => {
+                write!(f, "a bare number after= is an offset in one log, and {count} are asked for; name one with log=")
+            }
+            Refusal::Busy => write!(f, "there are as many subscribers as there may be; come back later"),
+        }
+    }
+}
+
+/// Which logs a subscription is of.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    names: Vec<(String, Option<GlobMatcher>)>,
+}
+
+impl Wanted {
+    fn new(names: &[String]) -> Result<Self, Refusal> {
+        let parse = |name: &String| {
+            if !name.contains(['*', '?', '[', '{']) {
+                return Ok((name.clone(), None));
+            }
+            let glob = GlobBuilder::new(name).build().map_err(|error| Refusal::BadGlob(error.to_string()))?;
+            Ok((name.clone(), Some(glob.compile_matcher())))
+        };
+        Ok(Wanted { names: names.iter().map(parse).collect::<Result<_, _>>()? })
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.names.is_empty()
+            || self.names.iter().any(|(wanted, glob)| glob.as_ref().map_or(wanted == name, |glob| glob.is_match(name)))
+    }
+
+    /// Whether no log that appears later can belong to it.
+    fn is_fixed(&self) -> bool {
+        !self.names.is_empty() && self.names.iter().all(|(_, glob)| glob.is_none())
+    }
+
+    fn select(&self, logs: &Logs) -> Result<Vec<Arc<Log>>, Refusal> {
+        let all = logs.all();
+        for (wanted, glob) in &self.names {
+            let found = all.iter().any(|log| glob.as_ref().map_or(**wanted == *log.name, |glob| glob.is_match(&*log.name)));
+            if !found {
+                return Err(Refusal::UnknownLog {
+                    asked: wanted.clone(),
+                    known: all.iter().map(|log| log.name.to_string()).collect(),
+                });
+            }
+        }
+        let selected: Vec<_> = all.into_iter().filter(|log| self.wants(&log.name)).collect();
+        match selected.len() {
+            0 => Err(Refusal::UnknownLog { asked: "*".into(), known: Vec::new() }),
+            count if count > CURSOR_POSITIONS_MAX => Err(Refusal::TooManyLogs(count)),
+            _ => Ok(selected),
+        }
+    }
+}
+
+/// A subscriber's place among those there may be; given back when dropped.
+struct Slot(Arc<Shared>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.subscribers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Feed {
+    /// A feed of `logs` under `rules`.
+    pub fn new(logs: Logs, rules: Rules, limits: Limits) -> Self {
+        Feed(Arc::new(Shared { logs, rules, limits, subscribers: AtomicUsize::new(0) }))
+    }
+
+    /// A stream for `request`, at its start. Waits until every log was looked at once, and reads files where the start
+    /// asks for it.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn subscribe(&self, request: Request) -> Result<Subscription, Refusal> {
+        let slot = self.slot()?;
+        let shared = self.0.clone();
+        shared.logs.wait_until_looked().await;
+        let wanted = Wanted::new(&request.logs)?;
+        let selected = wanted.select(&shared.logs)?;
+        if matches!(request.start, Start::Offset(_)) && selected.len() != 1 {
+            return Err(Refusal::OffsetOfManyLogs(selected.len()));
+        }
+        let searching = tokio::task::spawn_blocking(move || {
+            let mut keeps = |log: &Log, line: &crate::source::split::Line<'_>| {
+                shared.rules.apply(&log.name, *line).is_some_and(|record| request.filter.keeps(&record))
+            };
+            let mut counting = Counting { line_bytes_max: shared.limits.line_bytes_max, keeps: &mut keeps };
+            let started = start(&shared.logs, &selected, &request.start, &mut counting);
+            (shared, request, started)
+        });
+        let (shared, request, started) = searching.await.expect("a search for the start does not panic");
+        let asked = match request.start {
+            Start::After { id, .. } => Some(id),
+            Start::Offset(offset) => Some(offset.to_string()),
+            _ => None,
+        };
+        Ok(Subscription::new(Parts {
+            shared,
+            wanted,
+            readers: started.readers,
+            gaps: started.gaps,
+            resumed: started.resumed,
+            filter: request.filter,
+            limit: request.limit,
+            follow: request.follow,
+            notices: request.notices,
+            asked,
+            slot,
+        }))
+    }
+
+    fn slot(&self) -> Result<Slot, Refusal> {
+        let slot = Slot(self.0.clone());
+        let before = self.0.subscribers.fetch_add(1, Ordering::Relaxed);
+        if before < self.0.limits.subscribers_max { Ok(slot) } else { Err(Refusal::Busy) }
+    }
+
+    /// Whether every log was looked at once.
+    pub fn is_ready(&self) -> bool {
+        self.0.logs.looked()
+    }
+
+    /// How many subscribers there are.
+    pub fn subscribers(&self) -> usize {
+        self.0.subscribers.load(Ordering::Relaxed)
+    }
+
+    /// What is known of all logs.
+    pub fn status(&self) -> Status<'_> {
+        Status {
+            logs: self.0.logs.all().iter().map(|log| log.status()).collect(),
+            events: self.0.rules.event_names(),
+            watch: self.0.logs.watching(),
+            problems: self.0.logs.problems(),
+            subscribers: self.subscribers(),
+        }
+    }
+}
+
+/// The answer to `GET /logs`.
+#[derive(Debug, serde::Serialize)]
+pub struct Status<'a> {
+    /// The logs, by name.
+    pub logs: Vec<LogStatus>,
+    /// The names that rules give to records.
+    pub events: Vec<&'a str>,
+    /// How changes are learnt of.
+    pub watch: Watching,
+    /// Files that patterns mean and that are not followed.
+    pub problems: Vec<Problem>,
+    /// How many subscribers there are.
+    pub subscribers: usize,
+}

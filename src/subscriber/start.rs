@@ -1,0 +1,151 @@
+//! Where a stream starts: now, at the oldest byte, some records back, or where an id says. Decides once, before the
+//! first byte is sent.
+
+use std::sync::Arc;
+
+use super::reader::Reader;
+use crate::event::Reason;
+use crate::position::{Cursor, Position};
+use crate::source::catalog::{Log, Logs};
+use crate::source::read::{self, Missing, Place};
+use crate::source::split::Line;
+
+/// Where a client wants its stream to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the present end.
+    Now,
+    /// At the oldest byte that still exists.
+    Oldest,
+    /// So many matching records before the present end.
+    Tail(usize),
+    /// At the record that holds this byte of the live file of the one log asked for.
+    Offset(u64),
+    /// After the event with this id; if it is no id, as if there had been none.
+    After {
+        /// The id, as the client sent it.
+        id: String,
+        /// What the request asks for apart from the id.
+        otherwise: Box<Start>,
+    },
+}
+
+/// A hole that is known before the stream starts.
+pub struct EarlyGap {
+    /// The log, where the id tells.
+    pub log: Option<String>,
+    /// What is missing.
+    pub missing: Missing,
+}
+
+/// Readers at their starting places, and the holes before them.
+pub struct Started {
+    /// One for each log.
+    pub readers: Vec<Reader>,
+    /// What the id asked for and can't be given.
+    pub gaps: Vec<EarlyGap>,
+    /// Whether the stream goes on from an id.
+    pub resumed: bool,
+}
+
+/// How to judge records while counting back.
+pub struct Counting<'a> {
+    /// The longest line, in bytes.
+    pub line_bytes_max: usize,
+    /// Whether the client gets the record that a line of a log becomes.
+    pub keeps: &'a mut dyn FnMut(&Log, &Line<'_>) -> bool,
+}
+
+/// Finds the places where readers of `selected` start. Reads files: blocks.
+pub fn start(all: &Logs, selected: &[Arc<Log>], start: &Start, counting: &mut Counting<'_>) -> Started {
+    let fresh = |readers| Started { readers, gaps: Vec::new(), resumed: false };
+    let each = |places: &dyn Fn(&Log) -> Vec<Place>| {
+        selected.iter().map(|log| Reader::new(log.clone(), places(log))).collect::<Vec<_>>()
+    };
+    match start {
+        Start::Now | Start::Tail(0) => fresh(each(&read::ends)),
+        Start::Oldest => fresh(each(&|log| read::start(log).into_iter().collect())),
+        Start::Offset(offset) => at_offset(selected, *offset),
+        Start::Tail(count) => fresh(back_from_end(selected, *count, counting)),
+        Start::After { id, otherwise } => match id.parse::<Cursor>() {
+            Ok(cursor) => after(all, selected, &cursor),
+            Err(_) => {
+                let gap = missing(Reason::BadId);
+                let started = self::start(all, selected, otherwise, counting);
+                Started { gaps: vec![EarlyGap { log: None, missing: gap }], resumed: true, ..started }
+            }
+        },
+    }
+}
+
+fn missing(reason: Reason) -> Missing {
+    Missing { reason, file: None, certain: false, may_repeat: true }
+}
+
+fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
+    let (mut readers, mut gaps) = (Vec::new(), Vec::new());
+    for log in selected {
+        let own: Vec<Position> = cursor.positions().iter().filter(|position| position.source == log.source).copied().collect();
+        if own.is_empty() {
+            // The id's stream did not know this log: all of it is new.
+            readers.push(Reader::new(log.clone(), read::start(log).into_iter().collect()));
+            continue;
+        }
+        let resolved = read::resolve(log, &own);
+        gaps.extend(resolved.missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
+        readers.push(Reader::new(log.clone(), resolved.places));
+    }
+    let known = all.all();
+    let is_known = |position: &&Position| known.iter().any(|log| log.source == position.source);
+    if !cursor.positions().iter().all(|position| is_known(&position)) {
+        gaps.push(EarlyGap { log: None, missing: missing(Reason::UnknownLog) });
+    }
+    Started { readers, gaps, resumed: true }
+}
+
+fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
+    let (mut readers, mut gaps) = (Vec::new(), Vec::new());
+    for log in selected {
+        let live = log.state().live().map(|live| live.serial);
+        let place = live.map(|serial| read::place_at(log, serial, offset));
+        let places = match place {
+            None => Vec::new(),
+            Some(Ok(place)) => with_growing(log, place),
+            Some(Err(_)) => {
+                gaps.push(EarlyGap { log: Some(log.name.to_string()), missing: missing(Reason::BadId) });
+                read::ends(log)
+            }
+        };
+        readers.push(Reader::new(log.clone(), places));
+    }
+    Started { readers, gaps, resumed: true }
+}
+
+/// Counts back over all logs together. Where a record's time is not known its file's is: the records of the file that
+/// was written last are the last.
+fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_>) -> Vec<Reader> {
+    let mut found = Vec::new();
+    for (index, log) in selected.iter().enumerate() {
+        let line_bytes_max = counting.line_bytes_max;
+        let starts = read::last_records(log, count, line_bytes_max, &mut |line| (counting.keeps)(log, line));
+        let modified = |serial| log.state().generation(serial).map(|generation| generation.modified);
+        found.extend(starts.into_iter().map(|(serial, offset)| (modified(serial), index, serial, offset)));
+    }
+    // Each log's records are in order already; a stable sort by time keeps them so.
+    found.sort_by_key(|&(modified, ..)| std::cmp::Reverse(modified));
+    found.truncate(count);
+    let place = |(index, log): (usize, &Arc<Log>)| {
+        let first = found.iter().rfind(|found| found.1 == index);
+        let place = first.and_then(|&(_, _, serial, offset)| read::place_at(log, serial, offset).ok());
+        let places = place.map_or_else(|| read::ends(log), |place| with_growing(log, place));
+        Reader::new(log.clone(), places)
+    };
+    selected.iter().enumerate().map(place).collect()
+}
+
+/// `place`, and the ends of earlier generations that can still grow: what they hold already is before the start.
+fn with_growing(log: &Log, place: Place) -> Vec<Place> {
+    let mut places: Vec<Place> = read::ends(log).into_iter().filter(|end| end.serial < place.serial).collect();
+    places.push(place);
+    places
+}

@@ -1,0 +1,387 @@
+//! One subscriber's stream: pulls from its logs, filters, and hands events to whoever encodes them. Never opens a file
+//! and never waits for the client.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::filter::Filter;
+use super::reader::{Hole, Next, Reader};
+use super::start::EarlyGap;
+use super::{Shared, Slot, Wanted};
+use crate::event::{Event, Gap, Id, LogChange, LogNotice, Resume, Rotate};
+use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, write_others};
+use crate::record::Record;
+use crate::source::read::LongRecord;
+use crate::source::split::{Line, lines};
+use crate::source::tail::Piece;
+
+/// After so many bytes of records that were kept back, a checkpoint is sent.
+const CHECKPOINT_BYTES: u64 = 1 << 20;
+/// After so long with records kept back, a checkpoint is sent.
+const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
+
+/// Takes the events of a stream, in order.
+pub trait Sink {
+    /// Takes one event; `id` is the position after it.
+    fn event(&mut self, id: &Id<'_>, event: &Event<'_>);
+}
+
+/// What [`Subscription::fill`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// It got on; there may be more at once.
+    Moved,
+    /// There is nothing more now: wait.
+    Idle,
+    /// The stream ends here.
+    End,
+}
+
+/// One subscriber's stream.
+pub struct Subscription {
+    shared: Arc<Shared>,
+    wanted: Wanted,
+    readers: Vec<Reader>,
+    notices: Notices,
+    filter: Filter,
+    left: Option<u64>,
+    follow: bool,
+    early: VecDeque<Early>,
+    asked: Option<String>,
+    turn: usize,
+    caught_up: bool,
+    held_back: HeldBack,
+    moves: watch::Receiver<u64>,
+    own_moves: Option<watch::Receiver<crate::source::catalog::LogState>>,
+    _slot: Slot,
+}
+
+/// What is sent before the first record.
+enum Early {
+    Hello(Resume),
+    Gap(EarlyGap),
+}
+
+/// Records that the filter kept back since the client last got an id.
+#[derive(Default)]
+struct HeldBack {
+    bytes: u64,
+    since: Option<Instant>,
+}
+
+/// What the client was told of its logs; nothing if it does not want to know.
+struct Notices {
+    wanted: bool,
+    told: Vec<(bool, Option<String>)>,
+}
+
+/// What a subscription is made of.
+pub(super) struct Parts {
+    pub shared: Arc<Shared>,
+    pub wanted: Wanted,
+    pub readers: Vec<Reader>,
+    pub gaps: Vec<EarlyGap>,
+    pub resumed: bool,
+    pub filter: Filter,
+    pub limit: Option<u64>,
+    pub follow: bool,
+    pub notices: bool,
+    pub asked: Option<String>,
+    pub slot: Slot,
+}
+
+impl Subscription {
+    pub(super) fn new(parts: Parts) -> Self {
+        let resume = match (parts.gaps.is_empty(), parts.resumed) {
+            (false, _) => Resume::Gap,
+            (true, true) => Resume::Exact,
+            (true, false) => Resume::Fresh,
+        };
+        let early = std::iter::once(Early::Hello(resume)).chain(parts.gaps.into_iter().map(Early::Gap)).collect();
+        let mut readers = parts.readers;
+        if !parts.follow {
+            readers.iter_mut().for_each(Reader::stop_at_present_end);
+        }
+        let told = readers.iter().map(|reader| told(reader)).collect();
+        // A stream of one named log sleeps through the others' moves.
+        let own_moves = match (&readers[..], parts.wanted.is_fixed()) {
+            ([reader], true) => Some(reader.log.changes()),
+            _ => None,
+        };
+        Subscription {
+            moves: parts.shared.logs.moves(),
+            shared: parts.shared,
+            wanted: parts.wanted,
+            readers,
+            notices: Notices { wanted: parts.notices, told },
+            filter: parts.filter,
+            left: parts.limit,
+            follow: parts.follow,
+            early,
+            asked: parts.asked,
+            turn: 0,
+            caught_up: false,
+            held_back: HeldBack::default(),
+            own_moves,
+            _slot: parts.slot,
+        }
+    }
+
+    /// The position at which the stream stands.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(positions(&self.readers, 0, None))
+    }
+
+    /// Whether a stream that was resumed with `follow=false` has nothing left to give.
+    pub fn has_nothing_left(&mut self) -> bool {
+        let resumed = self.early.iter().all(|early| matches!(early, Early::Hello(Resume::Exact)));
+        resumed && !self.follow && self.readers.iter_mut().all(Reader::is_at_end)
+    }
+
+    /// When the next checkpoint is due, if records were kept back.
+    pub fn checkpoint_due(&self) -> Option<Instant> {
+        self.held_back.since.map(|since| since + CHECKPOINT_TIME)
+    }
+
+    /// Hands the next events, at most about 128 KiB of records, to `sink`. Must not be dropped before it is done.
+    pub async fn fill(&mut self, sink: &mut impl Sink) -> Filled {
+        if let Some(early) = self.early.pop_front() {
+            self.tell_early(early, sink);
+            return Filled::Moved;
+        }
+        if self.left == Some(0) {
+            return Filled::End;
+        }
+        // What moves from here on wakes `moved`.
+        self.moves.mark_unchanged();
+        self.own_moves.iter_mut().for_each(watch::Receiver::mark_unchanged);
+        self.take_in_new_logs(sink);
+        self.tell_notices(sink);
+        for index in self.order() {
+            match self.readers[index].next(self.shared.limits.line_bytes_max).await {
+                Next::Nothing => continue,
+                Next::Piece(piece) => self.take_piece(index, &piece, sink),
+                Next::Long { serial, record } => self.take_long(index, serial, &record, sink),
+                Next::Hole(hole) => self.tell_hole(index, hole, sink),
+                Next::Crossed(succession) => {
+                    if let Some(hole) = self.readers[index].uncertainty(succession) {
+                        self.tell_hole(index, hole, sink);
+                    }
+                    if self.notices.wanted {
+                        let log = self.readers[index].log.name.to_string();
+                        let rotate = Rotate { log, kind: succession.kind, continuity: succession.continuity };
+                        self.tell(index, &Event::Rotate(rotate), sink);
+                    }
+                }
+            }
+            self.turn = index + 1;
+            self.checkpoint(sink);
+            return if self.left == Some(0) { Filled::End } else { Filled::Moved };
+        }
+        self.checkpoint(sink);
+        if !self.follow {
+            return Filled::End;
+        }
+        if !std::mem::replace(&mut self.caught_up, true) && self.notices.wanted {
+            self.tell(0, &Event::Live, sink);
+        }
+        Filled::Idle
+    }
+
+    /// Waits until any of its logs has moved since the last [`Subscription::fill`]. Can be dropped at any time.
+    pub async fn moved(&mut self) {
+        // A closed channel means that the agent ends; the stream is ended by whoever drives it.
+        let closed = match &mut self.own_moves {
+            Some(own) => own.changed().await.is_err(),
+            None => self.moves.changed().await.is_err(),
+        };
+        if closed {
+            std::future::pending().await
+        }
+    }
+
+    /// In which order to ask the logs: history by the time of the files, live in turn.
+    fn order(&self) -> Vec<usize> {
+        let count = self.readers.len();
+        let mut order: Vec<usize> = (0..count).map(|n| (self.turn + n) % count).collect();
+        if !self.caught_up && count > 1 {
+            order.sort_by_key(|&index| (self.readers[index].modified(), index));
+        }
+        order
+    }
+
+    fn take_piece(&mut self, index: usize, piece: &Piece, sink: &mut impl Sink) {
+        let others = others(&self.readers, index, piece.serial);
+        let reader = &self.readers[index];
+        let (log, hint, stop) = (reader.log.clone(), reader.hint(piece.serial), reader.stop(piece.serial));
+        let mut end = piece.start;
+        for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
+            if self.left == Some(0) || stop.is_some_and(|stop| line.start >= stop) {
+                break;
+            }
+            end = line.end;
+            if let Some(record) = self.kept(&log.name, line) {
+                let own = piece.position(log.source, hint, line.end);
+                sink.event(&Id { own, others: &others }, &Event::Record(record));
+                self.left = self.left.map(|left| left - 1);
+                self.held_back = HeldBack::default();
+            } else {
+                self.held_back.add(line.end - line.start);
+            }
+        }
+        if end > piece.start {
+            self.readers[index].advance(piece.serial, piece.position(log.source, hint, end));
+        }
+    }
+
+    fn take_long(&mut self, index: usize, serial: u64, long: &LongRecord, sink: &mut impl Sink) {
+        let others = others(&self.readers, index, serial);
+        let log = self.readers[index].log.clone();
+        let line = Line::new(&long.bytes, long.start, long.after.offset, self.shared.limits.line_bytes_max);
+        if let Some(record) = self.kept(&log.name, line) {
+            sink.event(&Id { own: long.after, others: &others }, &Event::Record(record));
+            self.left = self.left.map(|left| left - 1);
+            self.held_back = HeldBack::default();
+        } else {
+            self.held_back.add(long.after.offset - long.start);
+        }
+        self.readers[index].advance(serial, long.after);
+    }
+
+    fn kept<'a>(&'a self, log: &'a str, line: Line<'a>) -> Option<Record<'a>> {
+        self.shared.rules.apply(log, line).filter(|record| self.filter.keeps(record))
+    }
+
+    /// Sends an event of the server's own: its id is where log `index` stands.
+    fn tell(&mut self, index: usize, event: &Event<'_>, sink: &mut impl Sink) {
+        let positions = positions(&self.readers, index, None);
+        let mut others = Vec::new();
+        write_others(&mut others, &positions[1..]);
+        sink.event(&Id { own: positions[0], others: &others }, event);
+        self.held_back = HeldBack::default();
+    }
+
+    fn tell_early(&mut self, early: Early, sink: &mut impl Sink) {
+        match early {
+            Early::Hello(resume) => self.tell(0, &Event::Hello(resume), sink),
+            Early::Gap(EarlyGap { log, missing }) => {
+                let index = self.readers.iter().position(|reader| Some(&*reader.log.name) == log.as_deref()).unwrap_or(0);
+                let gap = Gap {
+                    reason: missing.reason,
+                    log,
+                    from: self.asked.clone(),
+                    to: Some(Cursor::new(positions(&self.readers, index, None)).to_string()),
+                    file: missing.file,
+                    certain: missing.certain,
+                    lost_bytes: None,
+                    may_repeat: missing.may_repeat,
+                };
+                self.tell(index, &Event::Gap(gap), sink);
+            }
+        }
+    }
+
+    fn tell_hole(&mut self, index: usize, hole: Hole, sink: &mut impl Sink) {
+        let gap = Gap {
+            reason: hole.missing.reason,
+            log: Some(self.readers[index].log.name.to_string()),
+            from: Some(Cursor::new(vec![hole.from]).to_string()),
+            to: Some(Cursor::new(positions(&self.readers, index, None)).to_string()),
+            file: hole.missing.file,
+            certain: hole.missing.certain,
+            lost_bytes: hole.lost_bytes,
+            may_repeat: hole.missing.may_repeat,
+        };
+        self.tell(index, &Event::Gap(gap), sink);
+    }
+
+    fn checkpoint(&mut self, sink: &mut impl Sink) {
+        if self.held_back.is_due() {
+            self.tell(0, &Event::Pos, sink);
+        }
+    }
+
+    /// Logs that appeared since belong to the stream from their beginning.
+    fn take_in_new_logs(&mut self, sink: &mut impl Sink) {
+        if !self.follow || self.wanted.is_fixed() {
+            return;
+        }
+        for log in self.shared.logs.all() {
+            if !self.wanted.wants(&log.name) || self.readers.iter().any(|reader| reader.log.source == log.source) {
+                continue;
+            }
+            if self.readers.len() >= CURSOR_POSITIONS_MAX {
+                break;
+            }
+            let reader = Reader::new(log, Vec::new());
+            if self.notices.wanted {
+                let log = reader.log.name.to_string();
+                self.notices.told.push(told(&reader));
+                self.tell(0, &Event::Log(LogNotice { log, state: LogChange::Appeared, error: None }), sink);
+            }
+            self.readers.push(reader);
+        }
+    }
+
+    fn tell_notices(&mut self, sink: &mut impl Sink) {
+        if !self.notices.wanted {
+            return;
+        }
+        for index in 0..self.readers.len() {
+            let now = told(&self.readers[index]);
+            if self.notices.told[index] == now {
+                continue;
+            }
+            let log = self.readers[index].log.name.to_string();
+            let state = match &now {
+                (_, Some(_)) => LogChange::Error,
+                (true, None) => LogChange::Appeared,
+                (false, None) => LogChange::Vanished,
+            };
+            let error = now.1.clone();
+            self.notices.told[index] = now;
+            self.tell(index, &Event::Log(LogNotice { log, state, error }), sink);
+        }
+    }
+}
+
+fn told(reader: &Reader) -> (bool, Option<String>) {
+    let state = reader.log.state();
+    (state.present, state.error.clone())
+}
+
+impl HeldBack {
+    fn add(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn is_due(&self) -> bool {
+        self.bytes >= CHECKPOINT_BYTES || self.since.is_some_and(|since| since.elapsed() >= CHECKPOINT_TIME)
+    }
+}
+
+/// All positions of a stream, those of log `first` first, and of that log the one of its event's own generation.
+fn positions(readers: &[Reader], first: usize, own: Option<&Position>) -> Vec<Position> {
+    let of = |index: usize| readers[index].positions();
+    let rest = (0..readers.len()).filter(|&index| index != first);
+    let mut positions: Vec<Position> = of(first).chain(rest.flat_map(of)).collect();
+    if let Some(own) = own {
+        positions.retain(|position| position != own);
+    }
+    // More only where many logs rotate at once; the earlier generations' are the ones to spare.
+    positions.truncate(CURSOR_POSITIONS_MAX);
+    positions
+}
+
+/// The rest of the id of an event in generation `serial` of log `index`: all other positions, written.
+fn others(readers: &[Reader], index: usize, serial: u64) -> Vec<u8> {
+    let own = readers[index].position_in(serial);
+    let positions = positions(readers, index, own.as_ref());
+    let mut others = Vec::new();
+    write_others(&mut others, positions.iter().take(CURSOR_POSITIONS_MAX - 1));
+    others
+}
