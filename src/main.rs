@@ -15,6 +15,7 @@ use sidetail::source::pattern::LogPattern;
 use sidetail::subscriber::{Feed, Limits};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
 
 /// The exit code for wrong usage and a wrong config.
 const WRONG_USAGE: u8 = 2;
@@ -96,7 +97,8 @@ fn serve(config: Config) -> io::Result<()> {
 
 /// Our own log, on standard error. It never repeats a line of the logs that are followed.
 fn speak(format: LogFormat, level: tracing::Level) {
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    let filter = EnvFilter::new(format!("warn,sidetail={level}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     match format {
         LogFormat::Json => builder.json().init(),
         LogFormat::Text => builder.with_ansi(false).init(),

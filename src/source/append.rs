@@ -113,6 +113,23 @@ impl HeldFile {
         Ok(whole.then(|| Piece { serial: self.serial, head: self.head.clone(), start, end: self.end, bytes: bytes.into() }))
     }
 
+    /// Goes on in `other` if that holds everything that was read so far.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub fn continues_in(&mut self, (file, identity): &(File, FileIdentity)) -> Result<bool, Trouble> {
+        let file = Arc::new(file.try_clone()?);
+        let mut content = Content::Plain(file.clone());
+        let first = self.head.tip_start(self.end);
+        let head = content.read(self.head.base, self.head.bytes().len())?;
+        let tip = content.read(first, (self.end - first) as usize)?;
+        let same = !self.tip.is_empty() && head == *self.head.bytes() && tip == *self.tip;
+        if same {
+            (self.file, self.identity, self.scanned) = (file, *identity, self.end);
+        }
+        Ok(same)
+    }
+
     /// Looks for the first byte that is not NUL.
     fn find_content(&mut self) -> Result<bool, Trouble> {
         let head = read_head(&mut Content::Plain(self.file.clone()))?;

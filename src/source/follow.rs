@@ -2,6 +2,7 @@
 //! what was appended, and keeps the generations in order through rotations. One thread; never knows who reads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -91,6 +92,8 @@ struct Followed {
     replaced: Vec<Replaced>,
     siblings: Vec<Sibling>,
     folder_modified: Option<SystemTime>,
+    /// Since when no file has the log's name, while the last one is held.
+    missing_since: Option<Instant>,
     due: Instant,
     hot_until: Instant,
 }
@@ -245,6 +248,7 @@ impl Rounds {
             replaced: Vec::new(),
             siblings: Vec::new(),
             folder_modified: None,
+            missing_since: None,
             due: now,
             hot_until: now + HOT,
         };
@@ -268,7 +272,11 @@ impl Rounds {
         let result = match decide(followed.live.as_ref().map(|live| live.identity), at_path) {
             Change::Wait => Ok(false),
             Change::Begin => self.begin(followed, None),
-            Change::Read | Change::Linger => self.read_live(followed),
+            Change::Read => {
+                followed.missing_since = None;
+                self.read_live(followed)
+            }
+            Change::Linger => self.linger(followed, now),
             Change::Succeed => self.succeed(followed, now),
             Change::Report(why) => {
                 error = Some(why);
@@ -335,19 +343,56 @@ impl Rounds {
         Ok(true)
     }
 
+    /// No file has the name: goes on reading the held one, and after a while as one that was replaced.
+    fn linger(&mut self, followed: &mut Followed, now: Instant) -> Result<bool, Trouble> {
+        let since = *followed.missing_since.get_or_insert(now);
+        let read = self.read_live(followed)?;
+        if now.duration_since(since) > self.settings.hold_time {
+            self.retire(followed, since);
+        }
+        Ok(read)
+    }
+
+    /// Makes the live file a replaced one; its serial.
+    fn retire(&mut self, followed: &mut Followed, since: Instant) -> Option<u64> {
+        let held = followed.live.take()?;
+        let serial = held.serial;
+        set_phase(&followed.log, serial, Phase::Settling { from: None });
+        followed.replaced.push(Replaced { held, since, grew: Instant::now(), settled: false });
+        Some(serial)
+    }
+
     /// Another file has the name: drains the held one, then opens the other.
     fn succeed(&mut self, followed: &mut Followed, now: Instant) -> Result<bool, Trouble> {
+        followed.missing_since = None;
         while self.read_live(followed)? && followed.live.is_some() {}
+        if self.continue_in_copy(followed)? {
+            return Ok(true);
+        }
         let mut continuity = Continuity::Proved;
-        if let Some(held) = followed.live.take() {
-            let serial = held.serial;
-            set_phase(&followed.log, serial, Phase::Settling { from: None });
-            followed.replaced.push(Replaced { held, since: now, grew: now, settled: false });
+        if let Some(serial) = self.retire(followed, now) {
             if !self.insert_missed(followed, serial) {
                 continuity = Continuity::Assumed;
             }
         }
         self.begin(followed, Some(Succession { kind: RotateKind::Rename, continuity }))
+    }
+
+    /// A file that replaced a deleted one and holds all that was read of it is the same generation: an editor or
+    /// `sed -i` wrote it anew.
+    fn continue_in_copy(&mut self, followed: &mut Followed) -> Result<bool, Trouble> {
+        let Some(live) = &mut followed.live else { return Ok(false) };
+        if live.file.metadata()?.nlink() > 0 || !live.continues_in(&open_regular(&followed.log.path)?)? {
+            return Ok(false);
+        }
+        let (serial, identity, file) = (live.serial, live.identity, live.file.clone());
+        followed.log.update(|state| {
+            if let Some(generation) = state.generations.iter_mut().find(|generation| generation.serial == serial) {
+                (generation.identity, generation.held) = (identity, Some(file));
+            }
+        });
+        self.read_live(followed)?;
+        Ok(true)
     }
 
     /// The live file was cut or rewritten in place: what was in it is a generation of its own, of which a copy may exist.

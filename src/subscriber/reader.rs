@@ -165,6 +165,22 @@ impl Reader {
         }
     }
 
+    /// Lets go of earlier generations once records of the current one, `serial`, are delivered: those that are settled
+    /// and had need no position of their own any more.
+    pub fn leave_finished(&mut self, serial: u64) {
+        if self.places.last().is_none_or(|current| current.serial != serial) {
+            return;
+        }
+        let state = self.log.state();
+        self.places.retain(|place| {
+            place.serial == serial
+                || state.generation(place.serial).is_some_and(|earlier| {
+                    let unread = earlier.end != Generation::UNKNOWN_END && earlier.has_more(place.position.offset);
+                    unread || matches!(earlier.phase, Phase::Settling { .. })
+                })
+        });
+    }
+
     fn plan(&mut self) -> Plan {
         let state = self.log.state();
         let Some(current) = self.places.last().copied() else {
@@ -175,17 +191,9 @@ impl Reader {
                 _ => Plan::Nothing,
             };
         };
-        let Some(generation) = state.generation(current.serial) else { return Plan::Lost };
-        let read_some = current.position.offset > generation.head.base;
-        // An earlier generation is done with when it is settled, had, and the current position can stand for it.
-        self.places.retain(|place| {
-            place.serial == current.serial
-                || !read_some
-                || state.generation(place.serial).is_some_and(|earlier| {
-                    let unread = earlier.end != Generation::UNKNOWN_END && earlier.has_more(place.position.offset);
-                    unread || matches!(earlier.phase, Phase::Settling { .. })
-                })
-        });
+        if state.generation(current.serial).is_none() {
+            return Plan::Lost;
+        }
         for earlier in state.generations.iter().filter(|earlier| earlier.serial < current.serial) {
             if let Phase::Settling { from: Some(from) } = earlier.phase {
                 if earlier.has_more(from) && !self.places.iter().any(|place| place.serial == earlier.serial) {

@@ -214,6 +214,7 @@ impl Subscription {
     }
 
     fn take_piece(&mut self, index: usize, piece: &Piece, sink: &mut impl Sink) {
+        self.readers[index].leave_finished(piece.serial);
         let others = others(&self.readers, index, piece.serial);
         let reader = &self.readers[index];
         let (log, hint, stop) = (reader.log.clone(), reader.hint(piece.serial), reader.stop(piece.serial));
@@ -238,6 +239,7 @@ impl Subscription {
     }
 
     fn take_long(&mut self, index: usize, serial: u64, long: &LongRecord, sink: &mut impl Sink) {
+        self.readers[index].leave_finished(serial);
         let others = others(&self.readers, index, serial);
         let log = self.readers[index].log.clone();
         let line = Line::new(&long.bytes, long.start, long.after.offset, self.shared.limits.line_bytes_max);
