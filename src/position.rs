@@ -122,6 +122,11 @@ impl Position {
         Position { source, generation: GenerationId::of(&[]), offset: base, check: Check::of(base, &[]), hint }
     }
 
+    /// The position of a stream that has no log yet: all that ever comes is behind it.
+    pub fn of_no_log() -> Self {
+        Position::before_all(SourceId::of(""), 0, Hint::NO_FILE)
+    }
+
     /// Whether this position lies before all content.
     pub fn is_before_all(&self) -> bool {
         self.generation == GenerationId::of(&[])

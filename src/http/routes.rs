@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
-use actix_web::http::{Method, Version};
+use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(get("/tail").route(web::get().to(tail)).route(web::head().to(tail)))
         .service(both("/", index))
         .service(both("", |_, state| redirect(&state.base_path)))
-        .service(both("/logs", |_, state| json(&state.feed.status())))
+        .service(get("/logs").route(web::get().to(logs)).route(web::head().to(logs)))
         .service(both("/version", |_, _| json(&serde_json::json!({ "name": "sidetail", "version": env!("CARGO_PKG_VERSION") }))))
         .service(both("/healthz", |_, _| plain("ok\n")))
         .service(both("/livez", |_, _| plain("ok\n")))
@@ -67,6 +67,10 @@ async fn tail(request: HttpRequest, state: Data<State>) -> HttpResponse {
     stream(&request, &state, TAIL).await
 }
 
+async fn logs(state: Data<State>) -> HttpResponse {
+    json(&state.feed.status().await)
+}
+
 async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> HttpResponse {
     let asked = match parse(request, defaults) {
         Ok(asked) => asked,
@@ -74,7 +78,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     };
     if request.method() == Method::HEAD {
         // An endless body would be produced for a client that reads none of it.
-        return stream_head(request, asked.format).finish();
+        return stream_head(asked.format).finish();
     }
     let StreamRequest { format, payload, id, request: wanted } = asked;
     let notices = wanted.notices;
@@ -82,8 +86,8 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Ok(subscription) => subscription,
         Err(subscriber::Refusal::Busy) if format == Format::Sse => {
             let block = sse::busy(jittered(BUSY_RETRY), id.as_deref());
-            return stream_head(request, format)
-                .streaming(futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]));
+            let block = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]);
+            return unchunked(request, stream_head(format).streaming(block));
         }
         Err(subscriber::Refusal::Busy) => return refusal::busy(),
         Err(refusal) => return Refusal::from(refusal).response(),
@@ -93,13 +97,22 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     }
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
     let cursor = subscription.cursor().to_string();
-    let mut head = stream_head(request, format);
+    let mut head = stream_head(format);
     head.insert_header(("Sidetail-Cursor", cursor));
-    head.body(StreamBody::new(subscription, style, state.stopping.clone()))
+    unchunked(request, head.body(StreamBody::new(subscription, style, state.stopping.clone())).map_into_boxed_body())
+}
+
+/// Chunks are unknown to HTTP/1.0: there the end of the connection ends the body.
+fn unchunked(request: &HttpRequest, mut response: HttpResponse) -> HttpResponse {
+    if request.version() < Version::HTTP_11 {
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
 }
 
 /// Status and headers of a stream, the same for HEAD and GET.
-fn stream_head(request: &HttpRequest, format: Format) -> HttpResponseBuilder {
+fn stream_head(format: Format) -> HttpResponseBuilder {
     let content_type = match format {
         Format::Sse => "text/event-stream",
         Format::Ndjson => "application/x-ndjson",
@@ -110,10 +123,6 @@ fn stream_head(request: &HttpRequest, format: Format) -> HttpResponseBuilder {
         .insert_header((CACHE_CONTROL, "no-store, no-transform"))
         .insert_header(("X-Accel-Buffering", "no"))
         .insert_header(("Vary", "Accept"));
-    if request.version() < Version::HTTP_11 {
-        // Chunks are unknown to HTTP/1.0: the end of the connection ends the body.
-        head.no_chunking(u64::MAX).force_close();
-    }
     head
 }
 

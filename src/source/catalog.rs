@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::generation::{Generation, Phase, Storage};
 use super::tail::HotTail;
+use super::watch::Alarm;
 use crate::event::{Continuity, RotateKind};
 use crate::position::{Hint, Position, SourceId};
 
@@ -75,6 +76,16 @@ impl LogState {
         self.generations.iter().find(|generation| generation.serial == serial)
     }
 
+    pub(super) fn generation_mut(&mut self, serial: u64) -> Option<&mut Generation> {
+        self.generations.iter_mut().find(|generation| generation.serial == serial)
+    }
+
+    pub(super) fn set_phase(&mut self, serial: u64, phase: Phase) {
+        if let Some(generation) = self.generation_mut(serial) {
+            generation.phase = phase;
+        }
+    }
+
     /// The generation after `serial`.
     pub fn after(&self, serial: u64) -> Option<&Generation> {
         self.generations.iter().find(|generation| generation.serial > serial)
@@ -103,7 +114,9 @@ pub struct Logs(Arc<Shared>);
 struct Shared {
     logs: watch::Sender<BTreeMap<Arc<str>, Arc<Log>>>,
     moved: watch::Sender<u64>,
-    looked: watch::Sender<bool>,
+    /// How many requests for a look were answered; `None` until every log was looked at once.
+    answered: watch::Sender<Option<u64>>,
+    alarm: Alarm,
     watching: watch::Sender<Watching>,
     problems: watch::Sender<Vec<Problem>>,
 }
@@ -128,11 +141,12 @@ pub struct Problem {
 }
 
 impl Logs {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(alarm: Alarm) -> Self {
         Logs(Arc::new(Shared {
+            alarm,
             logs: watch::Sender::default(),
             moved: watch::Sender::default(),
-            looked: watch::Sender::default(),
+            answered: watch::Sender::default(),
             watching: watch::Sender::default(),
             problems: watch::Sender::default(),
         }))
@@ -155,13 +169,14 @@ impl Logs {
 
     /// Whether every log has been looked at once.
     pub fn looked(&self) -> bool {
-        *self.0.looked.borrow()
+        self.0.answered.borrow().is_some()
     }
 
-    /// Waits until every log has been looked at once.
-    pub async fn wait_until_looked(&self) {
+    /// Waits until names and the files of `logs` have been looked at after this call: what was written before is known then.
+    pub async fn look(&self, logs: &[Arc<Log>]) {
+        let asked = self.0.alarm.ask(logs.iter().map(|log| log.path.clone()));
         // The sender lives as long as `self`, so this can't fail.
-        let _ = self.0.looked.subscribe().wait_for(|looked| *looked).await;
+        let _ = self.0.answered.subscribe().wait_for(|answered| answered.is_some_and(|answered| answered >= asked)).await;
     }
 
     /// How changes are learnt of.
@@ -184,8 +199,8 @@ impl Logs {
         self.0.moved.send_modify(|round| *round += 1);
     }
 
-    pub(super) fn announce_looked(&self) {
-        self.0.looked.send_replace(true);
+    pub(super) fn announce_answered(&self, asked: u64) {
+        self.0.answered.send_if_modified(|answered| answered.replace(asked) != Some(asked));
     }
 
     pub(super) fn set_watching(&self, watching: Watching) {

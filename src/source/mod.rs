@@ -2,13 +2,16 @@
 //! anyone listens.
 //!
 //! Reading order: a [`pattern`] means logs; [`follow`] looks at them when [`watch`] rings, [`change`] decides,
-//! [`append`] reads, the [`catalog`] knows; [`read`] serves readers from the hot [`tail`] or a [`generation`]'s file.
+//! [`append`] reads, `history` minds rotated files, the [`catalog`] knows; [`read`] serves readers from the hot [`tail`]
+//! or a [`generation`]'s file.
 
 pub mod append;
 pub mod catalog;
 pub mod change;
 pub mod follow;
+mod followed;
 pub mod generation;
+mod history;
 pub mod identity;
 pub mod pattern;
 pub mod read;

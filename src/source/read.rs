@@ -280,7 +280,8 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
 /// The place before all that still exists of a log.
 pub fn start(log: &Log) -> Option<Place> {
     let state = log.state();
-    let oldest = state.generations.first()?;
+    // What is in no file does not exist any more.
+    let oldest = state.generations.iter().find(|generation| generation.storage != Storage::Lost)?;
     let position = Position::before_all(log.source, oldest.head.base, oldest.identity.hint());
     Some(Place { serial: oldest.serial, position })
 }
@@ -336,24 +337,31 @@ fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
         Some(found) if found == position.generation => {}
         _ => return Verdict::Other,
     }
-    let verdict = |check: Check| if check == position.check { Verdict::Exact } else { Verdict::Rewritten };
-    if let Some(check) = check_in_memory(&log.state(), generation, position.offset) {
-        return verdict(check);
-    }
-    let tip_start = generation.head.tip_start(position.offset);
-    let length = (position.offset - tip_start) as usize;
-    let mut opened = None;
-    match open(generation, &mut opened).and_then(|content| Ok(content.read(tip_start, length)?)) {
-        Ok(tip) if tip.len() == length => verdict(Check::of(position.offset, &tip)),
-        Ok(_) | Err(Trouble::Changed(_)) => Verdict::Short,
+    let known = check_in_memory(&log.state(), generation, position.offset);
+    match known.map_or_else(|| check_in_file(generation, position.offset), Ok) {
+        Ok(check) if check == position.check => Verdict::Exact,
+        Ok(_) => Verdict::Rewritten,
+        Err(Trouble::Changed(_)) => Verdict::Short,
         Err(Trouble::Unreadable(_)) => Verdict::Unreadable,
         Err(Trouble::Gone) => Verdict::Other,
     }
 }
 
-fn check_in_memory(state: &LogState, generation: &Generation, offset: u64) -> Option<Check> {
+/// The check of `offset` in `generation`, where `state` of its log has the bytes.
+pub fn check_in_memory(state: &LogState, generation: &Generation, offset: u64) -> Option<Check> {
     let tip = generation.tip.as_ref().filter(|_| generation.end == offset);
     tip.map(|tip| Check::of(offset, tip)).or_else(|| state.tail.check(generation.serial, offset))
+}
+
+/// The check of `offset` in `generation`, from its file.
+///
+/// # Errors
+/// See [`Trouble`]; `Changed` where the content is shorter.
+pub fn check_in_file(generation: &Generation, offset: u64) -> Result<Check, Trouble> {
+    let tip_start = generation.head.tip_start(offset);
+    let length = (offset - tip_start) as usize;
+    let tip = open(generation, &mut None)?.read(tip_start, length)?;
+    if tip.len() < length { Err(Trouble::Changed(Reason::Truncated)) } else { Ok(Check::of(offset, &tip)) }
 }
 
 /// The starts of a log's last `count` records that `keep` keeps, the newest first: serial and offset. Stops at a

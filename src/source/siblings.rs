@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::generation::{Content, Generation, Phase, Storage, open_regular, read_head, storage_of};
+use super::catalog::LogState;
+use super::generation::{Generation, Phase, Storage, open_regular, read_head, storage_of};
 use super::identity::FileIdentity;
 use super::pattern::is_temporary;
-use super::read::Trouble;
+use super::read::{Trouble, check_in_file, check_in_memory};
 use super::rotation::{Suffix, base_of, by_age};
 
 /// The most rotated files of one log that are looked at; older ones are as if they were gone.
@@ -26,8 +27,9 @@ pub struct Sibling {
     pub path: PathBuf,
     /// Which file it is.
     pub identity: FileIdentity,
+    /// When it was last written.
+    pub modified: SystemTime,
     suffix: Suffix,
-    modified: SystemTime,
 }
 
 /// The rotated files of the log whose live file is at `live`, the oldest first. Lists again until nothing changed
@@ -93,9 +95,9 @@ pub fn open_sibling(sibling: &Sibling, serial: u64) -> Result<(Generation, File)
     Ok((Generation { end: generation.end.max(head.base), head, ..generation }, file))
 }
 
-/// Whether `copy` holds the content of `original`, or the beginning or continuation of it: the same head, and the same
-/// bytes before the end of the shorter one.
-pub fn is_copy(copy: &Generation, original: &Generation) -> bool {
+/// Whether `copy` holds the content of `original`, a generation of the log that `state` is of, or the beginning or
+/// continuation of it: the same head, and the same bytes before the end of the shorter one.
+pub fn is_copy(copy: &Generation, original: &Generation, state: &LogState) -> bool {
     let (one, other) = (copy.head.bytes(), original.head.bytes());
     let common = one.len().min(other.len());
     if common == 0 || one[..common] != other[..common] {
@@ -105,21 +107,8 @@ pub fn is_copy(copy: &Generation, original: &Generation) -> bool {
     if end == Generation::UNKNOWN_END {
         return one.len() == other.len();
     }
-    // Compared as content: a hole before it may have another length in a copy.
-    let tip = |generation: &Generation| -> Option<Vec<u8>> {
-        if let Some(tip) = generation.tip.as_ref().filter(|_| generation.end == end) {
-            return Some(tip.to_vec());
-        }
-        let first = generation.head.tip_start(end);
-        let tip = generation.open().ok()?.read(first, (end - first) as usize).ok()?;
-        (tip.len() as u64 == end - first).then_some(tip)
-    };
-    tip(copy).is_some_and(|found| Some(found) == tip(original))
-}
-
-/// The content of a file that is open already.
-pub fn content_of(file: &Arc<File>) -> Content {
-    Content::Plain(file.clone())
+    let check = |generation: &Generation| check_in_memory(state, generation, end).or_else(|| check_in_file(generation, end).ok());
+    check(copy).is_some_and(|found| Some(found) == check(original))
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct Rung {
     pub all: bool,
     /// Whether the follower is to end.
     pub stop: bool,
+    /// How many times somebody asked for a look until now.
+    pub asked: u64,
 }
 
 /// The bell: rung from any thread, heard by the follower.
@@ -56,13 +58,23 @@ impl Alarm {
         self.ring(|rung| rung.stop = true);
     }
 
-    /// Waits until it rings, but not beyond `until`, and takes what rang.
-    pub fn wait(&self, until: Instant) -> Rung {
+    /// Asks for a look at the file at each of `paths`, and at names; which request this is.
+    pub fn ask(&self, paths: impl IntoIterator<Item = PathBuf>) -> u64 {
+        let mut rung = self.lock();
+        rung.asked += 1;
+        rung.paths.extend(paths);
+        self.0.1.notify_one();
+        rung.asked
+    }
+
+    /// Waits until it rings or somebody asks after the first `answered` times, but not beyond `until`; takes what rang.
+    pub fn wait(&self, until: Instant, answered: u64) -> Rung {
         let timeout = until.saturating_duration_since(Instant::now());
-        let quiet = |rung: &mut Rung| rung.paths.is_empty() && !rung.names && !rung.all && !rung.stop;
+        let quiet = |rung: &mut Rung| rung.paths.is_empty() && !rung.names && !rung.all && !rung.stop && rung.asked == answered;
         let waited = self.0.1.wait_timeout_while(self.lock(), timeout, quiet);
         let (mut rung, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        std::mem::take(&mut rung)
+        let asked = rung.asked;
+        std::mem::replace(&mut *rung, Rung { asked, ..Rung::default() })
     }
 
     fn ring(&self, set: impl FnOnce(&mut Rung)) {

@@ -141,7 +141,6 @@ impl Wanted {
         }
         let selected: Vec<_> = all.into_iter().filter(|log| self.wants(&log.name)).collect();
         match selected.len() {
-            0 => Err(Refusal::UnknownLog { asked: "*".into(), known: Vec::new() }),
             count if count > CURSOR_POSITIONS_MAX => Err(Refusal::TooManyLogs(count)),
             _ => Ok(selected),
         }
@@ -171,8 +170,10 @@ impl Feed {
     pub async fn subscribe(&self, request: Request) -> Result<Subscription, Refusal> {
         let slot = self.slot()?;
         let shared = self.0.clone();
-        shared.logs.wait_until_looked().await;
         let wanted = Wanted::new(&request.logs)?;
+        // What was written before the request came belongs to what there is.
+        let known: Vec<_> = shared.logs.all().into_iter().filter(|log| wanted.wants(&log.name)).collect();
+        shared.logs.look(&known).await;
         let selected = wanted.select(&shared.logs)?;
         if matches!(request.start, Start::Offset(_)) && selected.len() != 1 {
             return Err(Refusal::OffsetOfManyLogs(selected.len()));
@@ -222,8 +223,9 @@ impl Feed {
         self.0.subscribers.load(Ordering::Relaxed)
     }
 
-    /// What is known of all logs.
-    pub fn status(&self) -> Status<'_> {
+    /// What is known of all logs, after a look at them.
+    pub async fn status(&self) -> Status<'_> {
+        self.0.logs.look(&self.0.logs.all()).await;
         Status {
             logs: self.0.logs.all().iter().map(|log| log.status()).collect(),
             events: self.0.rules.event_names(),

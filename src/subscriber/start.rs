@@ -96,8 +96,9 @@ fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
         readers.push(Reader::new(log.clone(), resolved.places));
     }
     let known = all.all();
-    let is_known = |position: &&Position| known.iter().any(|log| log.source == position.source);
-    if !cursor.positions().iter().all(|position| is_known(&position)) {
+    let is_known =
+        |position: &Position| *position == Position::of_no_log() || known.iter().any(|log| log.source == position.source);
+    if !cursor.positions().iter().all(is_known) {
         gaps.push(EarlyGap { log: None, missing: missing(Reason::UnknownLog) });
     }
     Started { readers, gaps, resumed: true }

@@ -370,7 +370,10 @@ impl HeldBack {
 fn positions(readers: &[Reader], first: usize, own: Option<&Position>) -> Vec<Position> {
     let of = |index: usize| readers[index].positions();
     let rest = (0..readers.len()).filter(|&index| index != first);
-    let mut positions: Vec<Position> = of(first).chain(rest.flat_map(of)).collect();
+    let mut positions: Vec<Position> = readers.get(first).into_iter().flat_map(|_| of(first)).chain(rest.flat_map(of)).collect();
+    if readers.is_empty() {
+        positions.push(Position::of_no_log());
+    }
     if let Some(own) = own {
         positions.retain(|position| position != own);
     }

@@ -1,0 +1,364 @@
+//! One log as the follower holds it: the live file, and those that had its name before and may still be written.
+//! Reads what was appended and keeps the generations in order through rotations.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::{debug, info, warn};
+
+use super::append::{Block, HeldFile, sentence};
+use super::catalog::{Log, Succession};
+use super::change::{AtPath, Change, decide};
+use super::follow::Settings;
+use super::generation::{Generation, Phase, Storage, not_regular, open_regular, storage_of};
+use super::identity::FileIdentity;
+use super::read::Trouble;
+use super::siblings::Sibling;
+use super::tail::Piece;
+use crate::event::{Continuity, RotateKind};
+
+/// How long a replaced file must be quiet before its writers are taken to have left it.
+pub const SETTLE: Duration = Duration::from_secs(10);
+/// How many replaced files of a log may be settling at a time: ids name them all.
+const SETTLING_MAX: usize = 2;
+/// How many replaced files of a log are held open at most.
+const REPLACED_MAX: usize = 32;
+/// How many blocks of a replaced file are read before its successor is opened; what is left counts as late.
+const DRAIN_LOOKS_MAX: usize = 1000;
+
+/// What looking at any log takes.
+pub(super) struct Kit {
+    pub settings: Settings,
+    /// The last serial that was given to a generation.
+    pub serial: u64,
+    pub block: Block,
+}
+
+impl Kit {
+    pub fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+}
+
+/// One log as the follower holds it.
+pub(super) struct Followed {
+    pub log: Arc<Log>,
+    /// Where its path leads when symbolic links are followed; rotated files lie there.
+    pub real: PathBuf,
+    /// Whether its file held more than one look reads.
+    pub behind: bool,
+    pub(super) live: Option<HeldFile>,
+    pub(super) replaced: Vec<Replaced>,
+    pub(super) siblings: Vec<Sibling>,
+    pub(super) folder_modified: Option<SystemTime>,
+    /// What is wrong with a rotated file, in words.
+    pub(super) sibling_error: Option<String>,
+    /// Since when no file has the log's name, while the last one is held.
+    missing_since: Option<Instant>,
+}
+
+/// A file that lost the log's name and is still read, for late writers.
+pub(super) struct Replaced {
+    pub held: HeldFile,
+    pub since: Instant,
+    pub grew: Instant,
+    /// Whether its writers are taken to have left it.
+    pub settled: bool,
+    /// Whether what stands behind its last terminator counts as a record.
+    pub finished: bool,
+}
+
+impl Followed {
+    pub fn new(log: Arc<Log>) -> Self {
+        let real = real_path(&log.path);
+        Followed {
+            log,
+            real,
+            behind: false,
+            live: None,
+            replaced: Vec::new(),
+            siblings: Vec::new(),
+            folder_modified: None,
+            sibling_error: None,
+            missing_since: None,
+        }
+    }
+
+    /// One look at the log; whether anything of it changed.
+    pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
+        self.behind = false;
+        let at_path = at_path(&self.log.path);
+        let present = !matches!(at_path, AtPath::Nothing);
+        let mut changed = self.log.state().present != present;
+        if changed {
+            self.log.update(|state| state.present = present);
+        }
+        let mut error = None;
+        let result = match decide(self.live.as_ref().map(|live| live.identity), at_path) {
+            Change::Wait => Ok(false),
+            Change::Begin => self.begin(kit, None),
+            Change::Read => {
+                self.missing_since = None;
+                self.read_live(kit)
+            }
+            Change::Linger => self.linger(kit, now),
+            Change::Succeed => self.succeed(kit, now),
+            Change::Report(why) => {
+                error = Some(why);
+                self.read_live(kit)
+            }
+        };
+        match result {
+            Ok(result) => changed |= result,
+            Err(trouble) => error = error.or_else(|| Some(sentence(&trouble))),
+        }
+        changed |= self.read_replaced(kit, now);
+        changed |= self.let_go(kit, now);
+        if self.folder_changed() {
+            changed |= self.refresh_siblings();
+        }
+        changed | self.report(error.or_else(|| self.sibling_error.clone()))
+    }
+
+    fn report(&self, error: Option<String>) -> bool {
+        if self.log.state().error == error {
+            return false;
+        }
+        if let Some(error) = &error {
+            warn!(log = %self.log.name, path = %self.log.path.display(), error, "not all of it can be followed");
+        }
+        self.log.update(|state| state.error = error);
+        true
+    }
+
+    /// Opens the file that is at the path.
+    fn begin(&mut self, kit: &mut Kit, succession: Option<Succession>) -> Result<bool, Trouble> {
+        let (file, identity) = open_regular(&self.log.path)?;
+        if storage_of(&file)? == Storage::Gzip {
+            return Err(Trouble::Unreadable("the live file is compressed; only rotated ones may be".into()));
+        }
+        let held = HeldFile::open(file, identity, kit.next_serial())?;
+        debug!(log = %self.log.name, serial = held.serial, "a generation begins");
+        let generation = live_generation(&held, &self.log.path);
+        self.log.update(|state| {
+            if let Some(succession) = succession {
+                state.successions.insert(generation.serial, succession);
+            }
+            state.generations.push(generation);
+        });
+        self.live = Some(held);
+        self.real = real_path(&self.log.path);
+        self.read_live(kit)?;
+        Ok(true)
+    }
+
+    /// Reads what was appended to the live file. What the replaced ones got before it is published before it.
+    fn read_live(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
+        let Some(live) = &mut self.live else { return Ok(false) };
+        let (pieces, at_end) = match live.read_appended(&mut kit.block) {
+            Ok(read) => read,
+            Err(Trouble::Changed(_)) => return self.truncated(kit),
+            Err(trouble) => return Err(trouble),
+        };
+        self.behind |= !at_end;
+        if pieces.is_empty() {
+            return Ok(false);
+        }
+        self.read_replaced(kit, Instant::now());
+        let live = self.live.as_ref().expect("it was read just now");
+        publish(&self.log, live, pieces, kit);
+        Ok(true)
+    }
+
+    /// No file has the name: goes on reading the held one, and after a while as one that was replaced.
+    fn linger(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
+        let since = *self.missing_since.get_or_insert(now);
+        let read = self.read_live(kit)?;
+        if now.duration_since(since) > kit.settings.hold_time {
+            self.retire(since);
+        }
+        Ok(read)
+    }
+
+    /// Another file has the name: drains the held one, then opens the other.
+    fn succeed(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
+        self.missing_since = None;
+        for _ in 0..DRAIN_LOOKS_MAX {
+            if !self.read_live(kit)? {
+                break;
+            }
+        }
+        self.behind = false;
+        if self.continue_in_copy(kit)? {
+            return Ok(true);
+        }
+        let last = self.retire(now);
+        let proved = last.is_none_or(|last| self.insert_missed(kit, last, now));
+        let continuity = if proved { Continuity::Proved } else { Continuity::Assumed };
+        self.begin(kit, Some(Succession { kind: RotateKind::Rename, continuity }))
+    }
+
+    /// Makes the live file a replaced one; its serial.
+    fn retire(&mut self, since: Instant) -> Option<u64> {
+        let held = self.live.take()?;
+        let serial = held.serial;
+        self.log.update(|state| state.set_phase(serial, Phase::Settling { from: None }));
+        self.replaced.push(Replaced { held, since, grew: Instant::now(), settled: false, finished: false });
+        let surplus = self.replaced.len().saturating_sub(SETTLING_MAX);
+        for replaced in self.replaced[..surplus].iter_mut().filter(|replaced| !replaced.settled) {
+            replaced.settled = true;
+            self.log.update(|state| state.set_phase(replaced.held.serial, Phase::Settled));
+        }
+        Some(serial)
+    }
+
+    /// A file that replaced a deleted one and holds all that was read of it is the same generation: an editor or
+    /// `sed -i` wrote it anew.
+    fn continue_in_copy(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
+        let Some(live) = &mut self.live else { return Ok(false) };
+        if live.file.metadata()?.nlink() > 0 || !live.continues_in(&open_regular(&self.log.path)?)? {
+            return Ok(false);
+        }
+        let (serial, identity, file) = (live.serial, live.identity, live.file.clone());
+        self.log.update(|state| {
+            if let Some(generation) = state.generation_mut(serial) {
+                (generation.identity, generation.held) = (identity, Some(file));
+            }
+        });
+        self.read_live(kit)?;
+        Ok(true)
+    }
+
+    /// The live file was cut or rewritten in place: what was in it is a generation of its own, of which a copy may exist.
+    fn truncated(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
+        let Some(old) = self.live.take() else { return Ok(false) };
+        info!(log = %self.log.name, path = %self.log.path.display(), "the file was truncated");
+        let serial = old.serial;
+        drop(old);
+        self.log.update(|state| {
+            if let Some(generation) = state.generation_mut(serial) {
+                (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
+            }
+        });
+        self.refresh_siblings();
+        self.insert_missed(kit, serial, Instant::now());
+        self.begin(kit, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed }))
+    }
+
+    /// Hears late writers of replaced files.
+    fn read_replaced(&mut self, kit: &mut Kit, now: Instant) -> bool {
+        let mut changed = false;
+        for replaced in &mut self.replaced {
+            let (serial, before) = (replaced.held.serial, replaced.held.end);
+            let quiet = now.duration_since(replaced.grew) > SETTLE;
+            let pieces = match replaced.held.read_appended(&mut kit.block) {
+                Ok((pieces, at_end)) => {
+                    self.behind |= !at_end;
+                    pieces
+                }
+                // Cut after it was replaced, by whoever frees space: what was read stays readable as far as memory has it.
+                Err(trouble) => {
+                    debug!(log = %self.log.name, error = sentence(&trouble), "a replaced file can't be read on");
+                    replaced.since = now.checked_sub(kit.settings.hold_time).unwrap_or(now);
+                    continue;
+                }
+            };
+            let last = (pieces.is_empty() && quiet && !replaced.finished).then(|| replaced.held.finish());
+            replaced.finished |= last.is_some();
+            if let Some(Err(trouble)) = &last {
+                warn!(log = %self.log.name, error = sentence(trouble), "the last record of a replaced file is lost");
+            }
+            if replaced.held.end > before {
+                if replaced.settled {
+                    self.log.update(|state| state.set_phase(serial, Phase::Settling { from: Some(before) }));
+                }
+                replaced.settled = false;
+                replaced.finished &= pieces.is_empty();
+                replaced.grew = now;
+                let last = last.and_then(Result::ok).flatten();
+                publish(&self.log, &replaced.held, pieces.into_iter().chain(last).collect(), kit);
+                changed = true;
+            } else if quiet && !replaced.settled {
+                replaced.settled = true;
+                self.log.update(|state| state.set_phase(serial, Phase::Settled));
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Closes replaced files whose time is over, or that take too much: the oldest first.
+    fn let_go(&mut self, kit: &Kit, now: Instant) -> bool {
+        let mut budget = kit.settings.hold_bytes;
+        // Only a file without a name takes space because it is held.
+        let costs =
+            |file: &std::fs::File| file.metadata().map_or(0, |metadata| if metadata.nlink() == 0 { metadata.len() } else { 0 });
+        let mut keep = |(newer, replaced): (usize, &Replaced)| {
+            let cost = costs(&replaced.held.file);
+            let within = cost <= budget;
+            budget = budget.saturating_sub(cost);
+            within && newer < REPLACED_MAX && now.duration_since(replaced.since) < kit.settings.hold_time
+        };
+        let kept = self.replaced.iter().rev().enumerate().take_while(|replaced| keep(*replaced)).count();
+        let gone: Vec<Replaced> = self.replaced.drain(..self.replaced.len() - kept).collect();
+        for Replaced { held, .. } in &gone {
+            let exists = self.siblings.iter().any(|sibling| sibling.identity == held.identity);
+            self.log.update(|state| {
+                state.set_phase(held.serial, Phase::Settled);
+                match state.generation_mut(held.serial) {
+                    Some(generation) if exists => generation.held = None,
+                    _ => state.generations.retain(|generation| generation.serial != held.serial),
+                }
+            });
+        }
+        !gone.is_empty()
+    }
+}
+
+/// A held file as readers see it.
+pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
+    Generation {
+        serial: held.serial,
+        identity: held.identity,
+        path: path.into(),
+        held: Some(held.file.clone()),
+        storage: Storage::Plain,
+        head: held.head.clone(),
+        end: held.end,
+        tip: Some(held.tip.clone()),
+        phase: Phase::Live,
+        modified: SystemTime::now(),
+    }
+}
+
+/// Makes what was read of a held file known to readers.
+pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit) {
+    log.update(|state| {
+        if let Some(generation) = state.generation_mut(held.serial) {
+            generation.head = held.head.clone();
+            generation.end = held.end;
+            generation.tip = Some(held.tip.clone());
+            generation.modified = SystemTime::now();
+        }
+        if kit.settings.hot_tail_bytes > 0 {
+            pieces.into_iter().for_each(|piece| state.tail.push(piece));
+        }
+    });
+}
+
+fn at_path(path: &Path) -> AtPath {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => AtPath::File(FileIdentity::of(&metadata)),
+        Ok(metadata) => AtPath::Unusable(not_regular(&metadata)),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => AtPath::Nothing,
+        Err(error) => AtPath::Unusable(error.to_string()),
+    }
+}
+
+/// Where a path leads when its symbolic links are followed; rotated files lie beside the target.
+fn real_path(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}

@@ -1,0 +1,199 @@
+//! The rotated files of a followed log: found when the log is first seen, and kept right while they are renamed,
+//! compressed, copied and deleted.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::append::{HeldFile, sentence};
+use super::catalog::{LogState, Succession};
+use super::followed::{Followed, Kit, Replaced, SETTLE, live_generation, publish};
+use super::generation::{Generation, Phase, Storage, open_regular};
+use super::identity::FileIdentity;
+use super::read::Trouble;
+use super::siblings::{Sibling, is_copy, open_sibling, siblings};
+use crate::event::{Continuity, RotateKind};
+
+/// The coarsest clock by which a local file system dates its files.
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+/// How many destroyed generations are remembered, so that readers in them learn what happened.
+const LOST_MAX: usize = 16;
+
+impl Followed {
+    /// Whether names in the log's folder may have changed since the last time that this was asked.
+    pub(super) fn folder_changed(&mut self) -> bool {
+        let modified = self.real.parent().and_then(|folder| std::fs::metadata(folder).ok()?.modified().ok());
+        if modified.is_some() && modified == self.folder_modified {
+            return false;
+        }
+        // Two changes within one tick of the file system's clock have the same time: ask again until it has passed.
+        let settled = modified.is_some_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > CLOCK_TICK));
+        self.folder_modified = modified.filter(|_| settled);
+        true
+    }
+
+    /// The generations that rotated files hold when a log is first seen.
+    pub(super) fn find_history(&mut self, kit: &mut Kit, now: Instant) {
+        self.siblings = siblings(&self.real);
+        let live = open_regular(&self.log.path).ok().and_then(|(file, identity)| {
+            let held = HeldFile::open(file, identity, u64::MAX).ok()?;
+            Some(live_generation(&held, &self.log.path))
+        });
+        let mut generations: Vec<Generation> = Vec::new();
+        let mut newest = None;
+        for sibling in &self.siblings {
+            let (generation, file) = match open_sibling(sibling, kit.next_serial()) {
+                Ok(opened) => opened,
+                Err(trouble) => {
+                    self.sibling_error = Some(complaint(sibling, &trouble));
+                    continue;
+                }
+            };
+            // A copy that is being made of the live file, or a plain file beside its own compressed one.
+            let twin =
+                live.iter().any(|live| live.identity == generation.identity || is_copy(&generation, live, &LogState::default()));
+            if twin || generation.head.bytes().is_empty() {
+                continue;
+            }
+            let other = generations.iter_mut().find(|other| is_copy(&generation, other, &LogState::default()));
+            if let Some(other) = other {
+                if generation.storage == Storage::Plain && other.storage == Storage::Gzip {
+                    *other = Generation { serial: other.serial, ..generation };
+                }
+                continue;
+            }
+            newest = (generation.storage == Storage::Plain).then_some((file, generation.identity, generation.serial));
+            generations.push(generation);
+        }
+        self.log.update(|state| state.generations = generations);
+        if let Some((file, identity, serial)) = newest {
+            self.hold(kit, file, identity, serial, now);
+        }
+    }
+
+    /// Holds a rotated file that may still be written: it was rotated while nobody was looking.
+    fn hold(&mut self, kit: &mut Kit, file: File, identity: FileIdentity, serial: u64, now: Instant) {
+        let modified = file.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        let settled = age.is_none_or(|age| age > SETTLE);
+        let opened = HeldFile::open(file, identity, serial).and_then(|mut held| {
+            while !held.read_appended(&mut kit.block)?.1 {}
+            if settled {
+                held.finish()?;
+            }
+            Ok(held)
+        });
+        // It can't be read now: it stays a file among the rotated ones.
+        let Ok(held) = opened else { return };
+        publish(&self.log, &held, Vec::new(), kit);
+        self.log.update(|state| {
+            state.set_phase(serial, if settled { Phase::Settled } else { Phase::Settling { from: Some(held.end) } });
+            if let Some(generation) = state.generation_mut(serial) {
+                generation.held = Some(held.file.clone());
+            }
+        });
+        self.replaced.push(Replaced { held, since: now, grew: now, settled, finished: settled });
+    }
+
+    /// Takes in the generations that came and went between two looks: rotated files that are newer than `last`.
+    /// Whether nothing else can have been between them.
+    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, now: Instant) -> bool {
+        self.siblings = siblings(&self.real);
+        let known = self.log.state().generations.clone();
+        let Some(last) = known.iter().find(|generation| generation.serial == last) else { return false };
+        let at = self.siblings.iter().position(|sibling| sibling.identity == last.identity);
+        let first = at.map_or(0, |at| at + 1);
+        for sibling in self.siblings[first..].to_vec() {
+            let older = at.is_none() && sibling.modified < last.modified;
+            if older || known.iter().any(|generation| generation.identity == sibling.identity) {
+                continue;
+            }
+            let Ok((generation, file)) = open_sibling(&sibling, kit.next_serial()) else { continue };
+            let copy = known.iter().any(|other| is_copy(&generation, other, &self.log.state()));
+            if copy || generation.head.bytes().is_empty() {
+                continue;
+            }
+            let (serial, identity, plain) = (generation.serial, generation.identity, generation.storage == Storage::Plain);
+            let succession = Succession { kind: RotateKind::Rename, continuity: Continuity::Proved };
+            self.log.update(|state| {
+                state.successions.insert(serial, succession);
+                state.generations.push(generation);
+            });
+            if plain {
+                self.hold(kit, file, identity, serial, now);
+            }
+        }
+        at.is_some()
+    }
+
+    /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
+    pub(super) fn refresh_siblings(&mut self) -> bool {
+        self.siblings = siblings(&self.real);
+        let mut generations = self.log.state().generations.clone();
+        let known: HashSet<FileIdentity> = generations.iter().map(|generation| generation.identity).collect();
+        let mut unknown = Vec::new();
+        self.sibling_error = None;
+        for sibling in self.siblings.iter().filter(|sibling| !known.contains(&sibling.identity)) {
+            match open_sibling(sibling, 0) {
+                Ok((generation, _)) => unknown.push(generation),
+                Err(trouble) => self.sibling_error = Some(complaint(sibling, &trouble)),
+            }
+        }
+        let live = self.live.as_ref().map(|live| live.serial);
+        generations.retain_mut(|generation| Some(generation.serial) == live || self.find_again(generation, &unknown));
+        self.log.update(|state| {
+            state.generations = generations;
+            forget_lost(state);
+        });
+        true
+    }
+
+    /// Finds the file that holds a generation now; whether it is to be kept.
+    fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) -> bool {
+        let there = self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
+        match there {
+            Some(Sibling { path, .. }) if generation.storage != Storage::Lost => {
+                generation.path = path.as_path().into();
+                return true;
+            }
+            _ => {}
+        }
+        let whole = |copy: &&Generation| copy.end >= generation.end || generation.storage == Storage::Lost;
+        match unknown.iter().filter(whole).find(|copy| is_copy(copy, generation, &self.log.state())) {
+            Some(copy) => {
+                adopt(generation, copy);
+                true
+            }
+            // Nothing is left of a destroyed generation but what the hot tail has of it.
+            None => generation.held.is_some() || generation.storage == Storage::Lost,
+        }
+    }
+}
+
+fn complaint(sibling: &Sibling, trouble: &Trouble) -> String {
+    format!("{}: {}", sibling.path.display(), sentence(trouble))
+}
+
+/// Lets a compressed or copied file take the place of the one whose content it holds.
+fn adopt(generation: &mut Generation, copy: &Generation) {
+    generation.path = copy.path.clone();
+    if generation.held.is_some() {
+        return;
+    }
+    (generation.identity, generation.storage) = (copy.identity, copy.storage);
+    if copy.storage == Storage::Plain && copy.end > generation.end {
+        (generation.end, generation.tip) = (copy.end, None);
+    }
+}
+
+fn forget_lost(state: &mut LogState) {
+    let lost = state.generations.iter().filter(|generation| generation.storage == Storage::Lost).count();
+    let mut surplus = lost.saturating_sub(LOST_MAX);
+    state.generations.retain(|generation| {
+        let forget = generation.storage == Storage::Lost && surplus > 0;
+        surplus -= usize::from(forget);
+        !forget
+    });
+    let oldest = state.generations.first().map_or(u64::MAX, |generation| generation.serial);
+    state.successions.retain(|&serial, _| serial >= oldest);
+}
