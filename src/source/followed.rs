@@ -135,7 +135,7 @@ impl Followed {
     }
 
     /// Opens the file that is at the path.
-    fn begin(&mut self, kit: &mut Kit, succession: Option<Succession>) -> Result<bool, Trouble> {
+    pub(super) fn begin(&mut self, kit: &mut Kit, succession: Option<Succession>) -> Result<bool, Trouble> {
         let (file, identity) = open_regular(&self.log.path)?;
         if storage_of(&file)? == Storage::Gzip {
             return Err(Trouble::Unreadable("the live file is compressed; only rotated ones may be".into()));
@@ -319,7 +319,7 @@ impl Followed {
 }
 
 /// A held file as readers see it.
-pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
+fn live_generation(held: &HeldFile, path: &Path) -> Generation {
     Generation {
         serial: held.serial,
         identity: held.identity,
@@ -349,7 +349,8 @@ pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit)
     });
 }
 
-fn at_path(path: &Path) -> AtPath {
+/// What is at a path, without opening it: opening a FIFO would wake its writer.
+pub(super) fn at_path(path: &Path) -> AtPath {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => AtPath::File(FileIdentity::of(&metadata)),
         Ok(metadata) => AtPath::Unusable(not_regular(&metadata)),

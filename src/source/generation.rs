@@ -234,7 +234,10 @@ pub fn not_regular(metadata: &std::fs::Metadata) -> String {
 }
 
 /// Opens the file that has `identity`: at `path`, or where a rotation has meanwhile moved it in the same folder.
-fn open_identical(path: &Path, identity: FileIdentity) -> io::Result<File> {
+///
+/// # Errors
+/// `NotFound` where it is in neither place; what reading the folder gives.
+pub fn open_identical(path: &Path, identity: FileIdentity) -> io::Result<File> {
     let matching = |path: PathBuf| open_regular(&path).ok().filter(|(_, found)| *found == identity).map(|(file, _)| file);
     if let Some(file) = matching(path.to_path_buf()) {
         return Ok(file);

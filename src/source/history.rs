@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::append::{HeldFile, sentence};
 use super::catalog::{LogState, Succession};
-use super::followed::{Followed, Kit, Replaced, SETTLE, live_generation, publish};
-use super::generation::{Generation, Phase, Storage, open_regular};
+use super::change::AtPath;
+use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, publish};
+use super::generation::{Generation, Phase, Storage};
 use super::identity::FileIdentity;
 use super::read::Trouble;
-use super::siblings::{Sibling, is_copy, open_sibling, siblings};
+use super::siblings::{SIBLINGS_MAX, Sibling, is_copy, open_sibling, siblings};
 use crate::event::{Continuity, RotateKind};
 
 /// The coarsest clock by which a local file system dates its files.
@@ -32,17 +33,22 @@ impl Followed {
         true
     }
 
-    /// The generations that rotated files hold when a log is first seen.
+    /// The generations of a log that is first seen: the live file, and the rotated ones that are older. The live file is
+    /// held first, so that a rotation meanwhile is one like any other.
     pub(super) fn find_history(&mut self, kit: &mut Kit, now: Instant) {
+        kit.serial += SIBLINGS_MAX as u64;
+        let oldest = kit.serial - SIBLINGS_MAX as u64;
+        if matches!(at_path(&self.log.path), AtPath::File(_)) {
+            // What is wrong with it the first look says.
+            let _ = self.begin(kit, None);
+        }
+        let live = self.log.state().live().cloned();
         self.siblings = siblings(&self.real);
-        let live = open_regular(&self.log.path).ok().and_then(|(file, identity)| {
-            let held = HeldFile::open(file, identity, u64::MAX).ok()?;
-            Some(live_generation(&held, &self.log.path))
-        });
+        let rotated_since = self.siblings.iter().position(|sibling| live.iter().any(|live| live.identity == sibling.identity));
         let mut generations: Vec<Generation> = Vec::new();
         let mut newest = None;
-        for sibling in &self.siblings {
-            let (generation, file) = match open_sibling(sibling, kit.next_serial()) {
+        for (sibling, serial) in self.siblings[..rotated_since.unwrap_or(self.siblings.len())].iter().zip(oldest + 1..) {
+            let (generation, file) = match open_sibling(sibling, serial) {
                 Ok(opened) => opened,
                 Err(trouble) => {
                     self.sibling_error = Some(complaint(sibling, &trouble));
@@ -65,7 +71,7 @@ impl Followed {
             newest = (generation.storage == Storage::Plain).then_some((file, generation.identity, generation.serial));
             generations.push(generation);
         }
-        self.log.update(|state| state.generations = generations);
+        self.log.update(|state| drop(state.generations.splice(..0, generations)));
         if let Some((file, identity, serial)) = newest {
             self.hold(kit, file, identity, serial, now);
         }
@@ -165,7 +171,7 @@ impl Followed {
                 true
             }
             // Nothing is left of a destroyed generation but what the hot tail has of it.
-            None => generation.held.is_some() || generation.storage == Storage::Lost,
+            None => generation.held.is_some() || generation.storage == Storage::Lost || generation.open().is_ok(),
         }
     }
 }

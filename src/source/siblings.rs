@@ -2,6 +2,7 @@
 //! directories and the beginnings of files; changes nothing that is known.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::catalog::LogState;
-use super::generation::{Generation, Phase, Storage, open_regular, read_head, storage_of};
+use super::generation::{Generation, Phase, Storage, open_identical, read_head, storage_of};
 use super::identity::FileIdentity;
 use super::pattern::is_temporary;
 use super::read::{Trouble, check_in_file, check_in_memory};
@@ -18,7 +19,7 @@ use super::rotation::{Suffix, base_of, by_age};
 /// The most rotated files of one log that are looked at; older ones are as if they were gone.
 pub const SIBLINGS_MAX: usize = 1000;
 /// How often a directory is listed again because it changed while it was listed.
-const LISTINGS_MAX: usize = 5;
+const LISTINGS_MAX: usize = 20;
 
 /// A rotated file.
 #[derive(Clone, Debug)]
@@ -61,6 +62,9 @@ fn list(live: &Path) -> Vec<Sibling> {
         Some(Sibling { path, identity: FileIdentity::of(&metadata), suffix, modified })
     };
     let mut found: Vec<_> = entries.filter_map(|entry| sibling(rotated(entry.ok()?.file_name())?)).collect();
+    // A file that is renamed meanwhile may have been met under both names.
+    let mut met = HashSet::new();
+    found.retain(|sibling: &Sibling| met.insert(sibling.identity));
     // Names tell the order where all are of one kind; else the time of the last write does, which renaming keeps.
     let names_tell = found.windows(2).all(|pair| by_age(&pair[0].suffix, &pair[1].suffix).is_some());
     found.sort_by(|one, other| {
@@ -75,7 +79,7 @@ fn list(live: &Path) -> Vec<Sibling> {
 /// # Errors
 /// What opening and reading it give.
 pub fn open_sibling(sibling: &Sibling, serial: u64) -> Result<(Generation, File), Trouble> {
-    let (file, identity) = open_regular(&sibling.path)?;
+    let (identity, file) = (sibling.identity, open_identical(&sibling.path, sibling.identity)?);
     let storage = storage_of(&file)?;
     let size = file.metadata()?.len();
     let generation = Generation {
