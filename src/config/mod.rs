@@ -15,7 +15,7 @@ use crate::source::pattern::LogPattern;
 use crate::source::watch::WatchMode;
 use crate::subscriber::rules::Rules;
 use options::{LogFormat, Options};
-use values::{BasePath, Count, Listen, Size, Time};
+use values::{Count, Listen, Size, Time};
 
 /// The smallest `--max-line`, in bytes.
 const LINE_BYTES_MIN: u64 = 64;
@@ -173,7 +173,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         warnings: options.log.iter().flat_map(|entry| entry.not_yet.clone()).collect(),
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
         listen: options.listen.unwrap_or(Listen::Tcp("127.0.0.1:7878".into())),
-        base_path: options.base_path.unwrap_or(BasePath::default()).0,
+        base_path: options.base_path.unwrap_or_default().0,
         logs: patterns,
         watch: options.watch.unwrap_or_default(),
         heartbeat,
@@ -193,11 +193,11 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
 fn no_name_twice(patterns: &[LogPattern]) -> Result<(), String> {
     let mut names = std::collections::BTreeMap::new();
     for (name, pattern) in patterns.iter().filter_map(|pattern| Some((pattern.only_name()?, pattern))) {
-        if let Some(other) = names.insert(name.clone(), pattern.pattern.clone()) {
-            if other != pattern.pattern {
-                let (one, two) = (other.display(), pattern.pattern.display());
-                return Err(format!("the logs {one} and {two} have the same name {name:?}; name one of them: NAME={two}"));
-            }
+        if let Some(other) = names.insert(name.clone(), pattern.pattern.clone())
+            && other != pattern.pattern
+        {
+            let (one, two) = (other.display(), pattern.pattern.display());
+            return Err(format!("the logs {one} and {two} have the same name {name:?}; name one of them: NAME={two}"));
         }
     }
     Ok(())

@@ -77,10 +77,10 @@ impl Sending {
             if !out.is_empty() {
                 return Some(self.send(out));
             }
-            if self.sent.elapsed() >= self.style.heartbeat {
-                if let Some(heartbeat) = self.heartbeat() {
-                    return Some(heartbeat);
-                }
+            if self.sent.elapsed() >= self.style.heartbeat
+                && let Some(heartbeat) = self.heartbeat()
+            {
+                return Some(heartbeat);
             }
             match filled {
                 Filled::Moved => tokio::task::yield_now().await,

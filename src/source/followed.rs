@@ -1,6 +1,7 @@
 //! One log as the follower holds it: the live file, and those that had its name before and may still be written.
 //! Reads what was appended and keeps the generations in order through rotations.
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,7 +100,7 @@ impl Followed {
         let mut error = None;
         let result = match decide(self.live.as_ref().map(|live| live.identity), at_path) {
             Change::Wait => Ok(false),
-            Change::Begin => self.begin(kit, None),
+            Change::Begin => open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None)),
             Change::Read => {
                 self.missing_since = None;
                 self.read_live(kit)
@@ -134,9 +135,13 @@ impl Followed {
         true
     }
 
-    /// Opens the file that is at the path.
-    pub(super) fn begin(&mut self, kit: &mut Kit, succession: Option<Succession>) -> Result<bool, Trouble> {
-        let (file, identity) = open_regular(&self.log.path)?;
+    /// Goes on in the file that was opened at the path.
+    pub(super) fn begin(
+        &mut self,
+        kit: &mut Kit,
+        (file, identity): (File, FileIdentity),
+        succession: Option<Succession>,
+    ) -> Result<bool, Trouble> {
         if storage_of(&file)? == Storage::Gzip {
             return Err(Trouble::Unreadable("the live file is compressed; only rotated ones may be".into()));
         }
@@ -195,10 +200,12 @@ impl Followed {
         if self.continue_in_copy(kit)? {
             return Ok(true);
         }
+        // Opened before the siblings are listed: a rotation in between is then one like any other.
+        let opened = open_regular(&self.log.path)?;
         let last = self.retire(now);
-        let proved = last.is_none_or(|last| self.insert_missed(kit, last, now));
+        let proved = last.is_none_or(|last| self.insert_missed(kit, last, opened.1, now));
         let continuity = if proved { Continuity::Proved } else { Continuity::Assumed };
-        self.begin(kit, Some(Succession { kind: RotateKind::Rename, continuity }))
+        self.begin(kit, opened, Some(Succession { kind: RotateKind::Rename, continuity }))
     }
 
     /// Makes the live file a replaced one; its serial.
@@ -243,9 +250,10 @@ impl Followed {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
             }
         });
+        let opened = open_regular(&self.log.path)?;
         self.refresh_siblings();
-        self.insert_missed(kit, serial, Instant::now());
-        self.begin(kit, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed }))
+        self.insert_missed(kit, serial, opened.1, Instant::now());
+        self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed }))
     }
 
     /// Hears late writers of replaced files.
@@ -294,8 +302,7 @@ impl Followed {
     fn let_go(&mut self, kit: &Kit, now: Instant) -> bool {
         let mut budget = kit.settings.hold_bytes;
         // Only a file without a name takes space because it is held.
-        let costs =
-            |file: &std::fs::File| file.metadata().map_or(0, |metadata| if metadata.nlink() == 0 { metadata.len() } else { 0 });
+        let costs = |file: &File| file.metadata().map_or(0, |metadata| if metadata.nlink() == 0 { metadata.len() } else { 0 });
         let mut keep = |(newer, replaced): (usize, &Replaced)| {
             let cost = costs(&replaced.held.file);
             let within = cost <= budget;
@@ -341,7 +348,7 @@ pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit)
             generation.head = held.head.clone();
             generation.end = held.end;
             generation.tip = Some(held.tip.clone());
-            generation.modified = SystemTime::now();
+            generation.modified = held.file.metadata().and_then(|metadata| metadata.modified()).unwrap_or(generation.modified);
         }
         if kit.settings.hot_tail_bytes > 0 {
             pieces.into_iter().for_each(|piece| state.tail.push(piece));

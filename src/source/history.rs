@@ -9,7 +9,7 @@ use super::append::{HeldFile, sentence};
 use super::catalog::{LogState, Succession};
 use super::change::AtPath;
 use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, publish};
-use super::generation::{Generation, Phase, Storage};
+use super::generation::{Generation, Phase, Storage, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{SIBLINGS_MAX, Sibling, is_copy, open_sibling, siblings};
@@ -40,7 +40,7 @@ impl Followed {
         let oldest = kit.serial - SIBLINGS_MAX as u64;
         if matches!(at_path(&self.log.path), AtPath::File(_)) {
             // What is wrong with it the first look says.
-            let _ = self.begin(kit, None);
+            let _ = open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
         }
         let live = self.log.state().live().cloned();
         self.siblings = siblings(&self.real);
@@ -101,35 +101,43 @@ impl Followed {
         self.replaced.push(Replaced { held, since: now, grew: now, settled, finished: settled });
     }
 
-    /// Takes in the generations that came and went between two looks: rotated files that are newer than `last`.
-    /// Whether nothing else can have been between them.
-    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, now: Instant) -> bool {
+    /// Takes in the generations that came and went between two looks: rotated files that are newer than `last` and
+    /// older than `next`, which is open. Whether nothing else can have been between them.
+    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, next: FileIdentity, now: Instant) -> bool {
         self.siblings = siblings(&self.real);
         let known = self.log.state().generations.clone();
         let Some(last) = known.iter().find(|generation| generation.serial == last) else { return false };
-        let at = self.siblings.iter().position(|sibling| sibling.identity == last.identity);
-        let first = at.map_or(0, |at| at + 1);
-        for sibling in self.siblings[first..].to_vec() {
-            let older = at.is_none() && sibling.modified < last.modified;
-            if older || known.iter().any(|generation| generation.identity == sibling.identity) {
-                continue;
+        let mut proved = false;
+        let mut missed = Vec::new();
+        for sibling in self.siblings.iter().take_while(|sibling| sibling.identity != next) {
+            let met = known.iter().find(|generation| generation.identity == sibling.identity);
+            let opened = if met.is_none() { open_sibling(sibling, 0).ok() } else { None };
+            let original = opened
+                .as_ref()
+                .and_then(|(copy, _)| known.iter().rev().find(|original| is_copy(copy, original, &self.log.state())));
+            match (met.or(original), opened) {
+                (Some(known), _) if known.serial == last.serial => {
+                    proved = true;
+                    missed.clear();
+                }
+                (None, Some(opened)) if sibling.modified >= last.modified && !opened.0.head.bytes().is_empty() => {
+                    missed.push(opened)
+                }
+                _ => {}
             }
-            let Ok((generation, file)) = open_sibling(&sibling, kit.next_serial()) else { continue };
-            let copy = known.iter().any(|other| is_copy(&generation, other, &self.log.state()));
-            if copy || generation.head.bytes().is_empty() {
-                continue;
-            }
-            let (serial, identity, plain) = (generation.serial, generation.identity, generation.storage == Storage::Plain);
+        }
+        for (generation, file) in missed {
+            let (serial, identity, plain) = (kit.next_serial(), generation.identity, generation.storage == Storage::Plain);
             let succession = Succession { kind: RotateKind::Rename, continuity: Continuity::Proved };
             self.log.update(|state| {
                 state.successions.insert(serial, succession);
-                state.generations.push(generation);
+                state.generations.push(Generation { serial, ..generation });
             });
             if plain {
                 self.hold(kit, file, identity, serial, now);
             }
         }
-        at.is_some()
+        proved
     }
 
     /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
@@ -188,7 +196,7 @@ fn adopt(generation: &mut Generation, copy: &Generation) {
     }
     (generation.identity, generation.storage) = (copy.identity, copy.storage);
     if copy.storage == Storage::Plain && copy.end > generation.end {
-        (generation.end, generation.tip) = (copy.end, None);
+        (generation.end, generation.tip) = (copy.end, copy.tip.clone());
     }
 }
 

@@ -110,12 +110,12 @@ impl LogPattern {
     /// The logs that it means now. A path is a log even where no file exists yet.
     pub fn expand(&self) -> BTreeSet<Found> {
         let mut found = BTreeSet::new();
-        if let Some(path) = self.literal() {
-            if !path.is_dir() {
-                let name = self.only_name().expect("a path that is no directory has one name");
-                found.insert(Found { name, path });
-                return found;
-            }
+        if let Some(path) = self.literal()
+            && !path.is_dir()
+        {
+            let name = self.only_name().expect("a path that is no directory has one name");
+            found.insert(Found { name, path });
+            return found;
         }
         let prefix = self.literal_prefix();
         self.walk(&mut |_| {}, &mut |path| {

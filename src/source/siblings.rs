@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
+
 use super::catalog::LogState;
 use super::generation::{Generation, Phase, Storage, open_identical, read_head, storage_of};
 use super::identity::FileIdentity;
@@ -96,7 +98,12 @@ pub fn open_sibling(sibling: &Sibling, serial: u64) -> Result<(Generation, File)
     };
     let mut content = Generation { held: Some(Arc::new(file.try_clone()?)), ..generation.clone() }.open()?;
     let head = read_head(&mut content)?;
-    Ok((Generation { end: generation.end.max(head.base), head, ..generation }, file))
+    let end = generation.end.max(head.base);
+    let first = head.tip_start(end);
+    // Kept, so that a copy is known as one when this file is gone.
+    let tip = (storage == Storage::Plain).then(|| content.read(first, (end - first) as usize)).transpose()?;
+    let tip = tip.filter(|tip| tip.len() as u64 == end - first).map(Bytes::from);
+    Ok((Generation { end, head, tip, ..generation }, file))
 }
 
 /// Whether `copy` holds the content of `original`, a generation of the log that `state` is of, or the beginning or

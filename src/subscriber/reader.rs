@@ -195,10 +195,11 @@ impl Reader {
             return Plan::Lost;
         }
         for earlier in state.generations.iter().filter(|earlier| earlier.serial < current.serial) {
-            if let Phase::Settling { from: Some(from) } = earlier.phase {
-                if earlier.has_more(from) && !self.places.iter().any(|place| place.serial == earlier.serial) {
-                    return Plan::Adopt { serial: earlier.serial, from };
-                }
+            if let Phase::Settling { from: Some(from) } = earlier.phase
+                && earlier.has_more(from)
+                && !self.places.iter().any(|place| place.serial == earlier.serial)
+            {
+                return Plan::Adopt { serial: earlier.serial, from };
             }
         }
         let more = |place: &&Place| {

@@ -2,6 +2,7 @@
 //! first byte is sent.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::reader::Reader;
 use crate::event::Reason;
@@ -129,10 +130,14 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
     for (index, log) in selected.iter().enumerate() {
         let line_bytes_max = counting.line_bytes_max;
         let starts = read::last_records(log, count, line_bytes_max, &mut |line| (counting.keeps)(log, line));
-        let modified = |serial| log.state().generation(serial).map(|generation| generation.modified);
-        found.extend(starts.into_iter().map(|(serial, offset)| (modified(serial), index, serial, offset)));
+        // Each log's records are in order already, whatever the times of its files; a stable sort keeps them so.
+        let mut latest: Option<SystemTime> = None;
+        for (serial, offset) in starts {
+            let modified = log.state().generation(serial).map(|generation| generation.modified);
+            latest = modified.map(|modified| latest.map_or(modified, |latest| latest.min(modified))).or(latest);
+            found.push((latest, index, serial, offset));
+        }
     }
-    // Each log's records are in order already; a stable sort by time keeps them so.
     found.sort_by_key(|&(modified, ..)| std::cmp::Reverse(modified));
     found.truncate(count);
     let place = |(index, log): (usize, &Arc<Log>)| {

@@ -105,7 +105,7 @@ impl Subscription {
         if !parts.follow {
             readers.iter_mut().for_each(Reader::stop_at_present_end);
         }
-        let told = readers.iter().map(|reader| told(reader)).collect();
+        let told = readers.iter().map(told).collect();
         // A stream of one named log sleeps through the others' moves.
         let own_moves = match (&readers[..], parts.wanted.is_fixed()) {
             ([reader], true) => Some(reader.log.changes()),

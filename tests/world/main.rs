@@ -1,0 +1,25 @@
+//! What a user of `sidetail` meets, tried from outside: the real program on real files over real sockets.
+//!
+//! `SIDETAIL_TEST_WATCH=auto|poll` chooses how the agents of all tests watch their files.
+
+mod harness;
+mod wire;
+mod ids;
+mod cuts;
+mod rotation;
+mod crash;
+mod gaps;
+mod start;
+mod filter;
+mod payload;
+mod refusal;
+mod discovery;
+mod bad_input;
+mod rules;
+mod options;
+mod routes;
+mod capacity;
+mod ending;
+mod load;
+mod nginx;
+mod tidy;
