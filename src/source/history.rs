@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::append::{HeldFile, sentence};
+use super::append::HeldFile;
 use super::catalog::{LogState, Succession};
 use super::change::AtPath;
 use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, publish};
 use super::generation::{Generation, Phase, Storage, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
-use super::siblings::{SIBLINGS_MAX, Sibling, is_copy, open_sibling, siblings};
+use super::siblings::{Likeness, SIBLINGS_MAX, Sibling, likeness, open_siblings};
 use crate::event::{Continuity, RotateKind};
 
 /// The coarsest clock by which a local file system dates its files.
@@ -43,33 +43,26 @@ impl Followed {
             let _ = open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
         }
         let live = self.log.state().live().cloned();
-        self.siblings = siblings(&self.real);
-        let rotated_since = self.siblings.iter().position(|sibling| live.iter().any(|live| live.identity == sibling.identity));
+        let found = self.open_siblings();
         let mut generations: Vec<Generation> = Vec::new();
         let mut newest = None;
-        for (sibling, serial) in self.siblings[..rotated_since.unwrap_or(self.siblings.len())].iter().zip(oldest + 1..) {
-            let (generation, file) = match open_sibling(sibling, serial) {
-                Ok(opened) => opened,
-                Err(trouble) => {
-                    self.sibling_error = Some(complaint(sibling, &trouble));
-                    continue;
-                }
-            };
-            // A copy that is being made of the live file, or a plain file beside its own compressed one.
-            let twin =
-                live.iter().any(|live| live.identity == generation.identity || is_copy(&generation, live, &LogState::default()));
-            if twin || generation.head.bytes().is_empty() {
+        let older = found.into_iter().take_while(|(sibling, _)| live.iter().all(|live| live.identity != sibling.identity));
+        for ((_, opened), serial) in older.zip(oldest + 1..) {
+            let Some((generation, file)) = opened else { continue };
+            let like = |other: &Generation| likeness(&generation, other, &self.log.state()) != Likeness::Other;
+            // A copy that is being made of the live file.
+            if generation.head.bytes().is_empty() || live.iter().any(like) {
                 continue;
             }
-            let other = generations.iter_mut().find(|other| is_copy(&generation, other, &LogState::default()));
-            if let Some(other) = other {
-                if generation.storage == Storage::Plain && other.storage == Storage::Gzip {
-                    *other = Generation { serial: other.serial, ..generation };
+            // A file beside its own compressed one.
+            if let Some(other) = generations.iter().position(like) {
+                if generations[other].storage == Storage::Gzip {
+                    generations[other] = Generation { serial: generations[other].serial, ..generation };
                 }
                 continue;
             }
-            newest = (generation.storage == Storage::Plain).then_some((file, generation.identity, generation.serial));
-            generations.push(generation);
+            newest = (generation.storage == Storage::Plain).then_some((file, generation.identity, serial));
+            generations.push(Generation { serial, ..generation });
         }
         self.log.update(|state| drop(state.generations.splice(..0, generations)));
         if let Some((file, identity, serial)) = newest {
@@ -101,27 +94,38 @@ impl Followed {
         self.replaced.push(Replaced { held, since: now, grew: now, settled, finished: settled });
     }
 
+    /// Lists the rotated files and opens those that are not known.
+    fn open_siblings(&mut self) -> Vec<(Sibling, Option<(Generation, File)>)> {
+        let known: HashSet<FileIdentity> = self.log.state().generations.iter().map(|generation| generation.identity).collect();
+        let found = open_siblings(&self.real, |identity| known.contains(identity));
+        self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
+        self.sibling_error = found.error;
+        found.siblings
+    }
+
     /// Takes in the generations that came and went between two looks: rotated files that are newer than `last` and
     /// older than `next`, which is open. Whether nothing else can have been between them.
     pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, next: FileIdentity, now: Instant) -> bool {
-        self.siblings = siblings(&self.real);
+        let found = self.open_siblings();
         let known = self.log.state().generations.clone();
         let Some(last) = known.iter().find(|generation| generation.serial == last) else { return false };
         let mut proved = false;
-        let mut missed = Vec::new();
-        for sibling in self.siblings.iter().take_while(|sibling| sibling.identity != next) {
-            let met = known.iter().find(|generation| generation.identity == sibling.identity);
-            let opened = if met.is_none() { open_sibling(sibling, 0).ok() } else { None };
-            let original = opened
-                .as_ref()
-                .and_then(|(copy, _)| known.iter().rev().find(|original| is_copy(copy, original, &self.log.state())));
-            match (met.or(original), opened) {
+        let mut missed: Vec<(Generation, File)> = Vec::new();
+        for (sibling, opened) in found.into_iter().take_while(|(sibling, _)| sibling.identity != next) {
+            let like = |other: &&Generation| match &opened {
+                Some((generation, _)) => likeness(generation, other, &self.log.state()) != Likeness::Other,
+                None => other.identity == sibling.identity,
+            };
+            match (known.iter().rev().find(like), &opened) {
                 (Some(known), _) if known.serial == last.serial => {
                     proved = true;
                     missed.clear();
                 }
-                (None, Some(opened)) if sibling.modified >= last.modified && !opened.0.head.bytes().is_empty() => {
-                    missed.push(opened)
+                (None, Some((generation, _))) => {
+                    let again = missed.iter().any(|(other, _)| like(&other));
+                    if sibling.modified >= last.modified && !generation.head.bytes().is_empty() && !again {
+                        missed.extend(opened);
+                    }
                 }
                 _ => {}
             }
@@ -142,17 +146,8 @@ impl Followed {
 
     /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
     pub(super) fn refresh_siblings(&mut self) -> bool {
-        self.siblings = siblings(&self.real);
+        let unknown: Vec<Generation> = self.open_siblings().into_iter().filter_map(|(_, opened)| Some(opened?.0)).collect();
         let mut generations = self.log.state().generations.clone();
-        let known: HashSet<FileIdentity> = generations.iter().map(|generation| generation.identity).collect();
-        let mut unknown = Vec::new();
-        self.sibling_error = None;
-        for sibling in self.siblings.iter().filter(|sibling| !known.contains(&sibling.identity)) {
-            match open_sibling(sibling, 0) {
-                Ok((generation, _)) => unknown.push(generation),
-                Err(trouble) => self.sibling_error = Some(complaint(sibling, &trouble)),
-            }
-        }
         let live = self.live.as_ref().map(|live| live.serial);
         generations.retain_mut(|generation| Some(generation.serial) == live || self.find_again(generation, &unknown));
         self.log.update(|state| {
@@ -173,7 +168,7 @@ impl Followed {
             _ => {}
         }
         let whole = |copy: &&Generation| copy.end >= generation.end || generation.storage == Storage::Lost;
-        match unknown.iter().filter(whole).find(|copy| is_copy(copy, generation, &self.log.state())) {
+        match unknown.iter().filter(whole).find(|copy| likeness(copy, generation, &self.log.state()) == Likeness::Copy) {
             Some(copy) => {
                 adopt(generation, copy);
                 true
@@ -182,10 +177,6 @@ impl Followed {
             None => generation.held.is_some() || generation.storage == Storage::Lost || generation.open().is_ok(),
         }
     }
-}
-
-fn complaint(sibling: &Sibling, trouble: &Trouble) -> String {
-    format!("{}: {}", sibling.path.display(), sentence(trouble))
 }
 
 /// Lets a compressed or copied file take the place of the one whose content it holds.

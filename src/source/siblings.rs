@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::append::sentence;
 use super::catalog::LogState;
 use super::generation::{Generation, Phase, Storage, open_identical, read_head, storage_of};
 use super::identity::FileIdentity;
@@ -80,12 +81,12 @@ fn list(live: &Path) -> Vec<Sibling> {
 ///
 /// # Errors
 /// What opening and reading it give.
-pub fn open_sibling(sibling: &Sibling, serial: u64) -> Result<(Generation, File), Trouble> {
+fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
     let (identity, file) = (sibling.identity, open_identical(&sibling.path, sibling.identity)?);
     let storage = storage_of(&file)?;
     let size = file.metadata()?.len();
     let generation = Generation {
-        serial,
+        serial: 0,
         identity,
         path: sibling.path.as_path().into(),
         held: None,
@@ -106,20 +107,69 @@ pub fn open_sibling(sibling: &Sibling, serial: u64) -> Result<(Generation, File)
     Ok((Generation { end, head, tip, ..generation }, file))
 }
 
-/// Whether `copy` holds the content of `original`, a generation of the log that `state` is of, or the beginning or
-/// continuation of it: the same head, and the same bytes before the end of the shorter one.
-pub fn is_copy(copy: &Generation, original: &Generation, state: &LogState) -> bool {
+/// What was opened of a log's rotated files.
+#[derive(Default)]
+pub struct Found {
+    /// All of them, the oldest first; those that were not known already with their generation, of serial 0.
+    pub siblings: Vec<(Sibling, Option<(Generation, File)>)>,
+    /// What is wrong with one of them, in words.
+    pub error: Option<String>,
+}
+
+/// Lists the rotated files of the log whose live file is at `live`, and opens those that are not `known`. Starts again
+/// when one that was listed is gone: its content may be in a new, compressed file by now.
+pub fn open_siblings(live: &Path, known: impl Fn(&FileIdentity) -> bool) -> Found {
+    let mut found = Found::default();
+    for _ in 0..LISTINGS_MAX {
+        found = Found::default();
+        let mut gone = false;
+        for sibling in siblings(live) {
+            let opened = if known(&sibling.identity) { Ok(None) } else { open_sibling(&sibling).map(Some) };
+            match opened {
+                Ok(opened) => found.siblings.push((sibling, opened)),
+                Err(Trouble::Gone) => gone = true,
+                Err(trouble) => {
+                    found.error = Some(format!("{}: {}", sibling.path.display(), sentence(&trouble)));
+                    found.siblings.push((sibling, None));
+                }
+            }
+        }
+        if !gone {
+            break;
+        }
+    }
+    found
+}
+
+/// How the content of one file relates to that of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likeness {
+    /// Another content.
+    Other,
+    /// The same beginning, and it ends too early to say more: a copy or compression that is still being made.
+    Beginning,
+    /// The same bytes at the beginning and before the end of the shorter one.
+    Copy,
+}
+
+/// How `copy` relates to `original`, a generation of the log that `state` is of.
+pub fn likeness(copy: &Generation, original: &Generation, state: &LogState) -> Likeness {
     let (one, other) = (copy.head.bytes(), original.head.bytes());
     let common = one.len().min(other.len());
     if common == 0 || one[..common] != other[..common] {
-        return false;
+        return Likeness::Other;
     }
     let end = copy.end.min(original.end);
     if end == Generation::UNKNOWN_END {
-        return one.len() == other.len();
+        return if one.len() == other.len() { Likeness::Copy } else { Likeness::Other };
     }
-    let check = |generation: &Generation| check_in_memory(state, generation, end).or_else(|| check_in_file(generation, end).ok());
-    check(copy).is_some_and(|found| Some(found) == check(original))
+    let check =
+        |generation: &Generation| check_in_memory(state, generation, end).map_or_else(|| check_in_file(generation, end), Ok);
+    match (check(copy), check(original)) {
+        (Ok(one), Ok(other)) if one == other => Likeness::Copy,
+        (Err(_), _) if copy.storage == Storage::Gzip => Likeness::Beginning,
+        _ => Likeness::Other,
+    }
 }
 
 #[cfg(test)]
