@@ -161,7 +161,7 @@ impl Followed {
     }
 
     /// Reads what was appended to the live file. What the replaced ones got before it is published before it.
-    fn read_live(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
+    pub(super) fn read_live(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(live) = &mut self.live else { return Ok(false) };
         let (pieces, at_end) = match live.read_appended(&mut kit.block) {
             Ok(read) => read,
@@ -203,7 +203,7 @@ impl Followed {
         // Opened before the siblings are listed: a rotation in between is then one like any other.
         let opened = open_regular(&self.log.path)?;
         let last = self.retire(now);
-        let proved = last.is_none_or(|last| self.insert_missed(kit, last, opened.1, now));
+        let proved = last.is_none_or(|last| self.insert_missed(kit, last, &opened, now));
         let continuity = if proved { Continuity::Proved } else { Continuity::Assumed };
         self.begin(kit, opened, Some(Succession { kind: RotateKind::Rename, continuity }))
     }
@@ -252,7 +252,7 @@ impl Followed {
         });
         let opened = open_regular(&self.log.path)?;
         self.refresh_siblings();
-        self.insert_missed(kit, serial, opened.1, Instant::now());
+        self.insert_missed(kit, serial, &opened, Instant::now());
         self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed }))
     }
 
@@ -326,7 +326,7 @@ impl Followed {
 }
 
 /// A held file as readers see it.
-fn live_generation(held: &HeldFile, path: &Path) -> Generation {
+pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
     Generation {
         serial: held.serial,
         identity: held.identity,

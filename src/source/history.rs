@@ -3,12 +3,13 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::append::HeldFile;
 use super::catalog::{LogState, Succession};
 use super::change::AtPath;
-use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, publish};
+use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, live_generation, publish};
 use super::generation::{Generation, Phase, Storage, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
@@ -42,16 +43,24 @@ impl Followed {
             // What is wrong with it the first look says.
             let _ = open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
         }
-        let live = self.log.state().live().cloned();
+        let held = self.log.state().live().map(|live| live.identity);
         let found = self.open_siblings();
+        // Read on after the listing: it may be one of those listed by now, even compressed.
+        let _ = self.read_live(kit);
+        let live = self.log.state().live().filter(|live| Some(live.identity) == held).cloned();
         let mut generations: Vec<Generation> = Vec::new();
         let mut newest = None;
-        let older = found.into_iter().take_while(|(sibling, _)| live.iter().all(|live| live.identity != sibling.identity));
-        for ((_, opened), serial) in older.zip(oldest + 1..) {
+        for ((sibling, opened), serial) in found.into_iter().zip(oldest + 1..) {
+            if live.iter().any(|live| live.identity == sibling.identity) {
+                break;
+            }
             let Some((generation, file)) = opened else { continue };
             let like = |other: &Generation| likeness(&generation, other, &self.log.state()) != Likeness::Other;
-            // A copy that is being made of the live file.
-            if generation.head.bytes().is_empty() || live.iter().any(like) {
+            // The live file itself, meanwhile rotated and compressed, or a copy that is being made of it.
+            if live.iter().any(like) {
+                break;
+            }
+            if generation.head.bytes().is_empty() {
                 continue;
             }
             // A file beside its own compressed one.
@@ -105,17 +114,22 @@ impl Followed {
 
     /// Takes in the generations that came and went between two looks: rotated files that are newer than `last` and
     /// older than `next`, which is open. Whether nothing else can have been between them.
-    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, next: FileIdentity, now: Instant) -> bool {
+    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, next: &(File, FileIdentity), now: Instant) -> bool {
         let found = self.open_siblings();
+        // Read after the listing: it may be one of those listed by now, even compressed.
+        let next = whole(kit, next, &self.log.path);
         let known = self.log.state().generations.clone();
         let Some(last) = known.iter().find(|generation| generation.serial == last) else { return false };
         let mut proved = false;
         let mut missed: Vec<(Generation, File)> = Vec::new();
-        for (sibling, opened) in found.into_iter().take_while(|(sibling, _)| sibling.identity != next) {
+        for (sibling, opened) in found {
             let like = |other: &&Generation| match &opened {
                 Some((generation, _)) => likeness(generation, other, &self.log.state()) != Likeness::Other,
                 None => other.identity == sibling.identity,
             };
+            if next.iter().any(|next| sibling.identity == next.identity || like(&next)) {
+                break;
+            }
             match (known.iter().rev().find(like), &opened) {
                 (Some(known), _) if known.serial == last.serial => {
                     proved = true;
@@ -177,6 +191,13 @@ impl Followed {
             None => generation.held.is_some() || generation.storage == Storage::Lost || generation.open().is_ok(),
         }
     }
+}
+
+/// The generation in a file that was opened at `path`, read to its present end; `None` where it can't be read.
+fn whole(kit: &mut Kit, (file, identity): &(File, FileIdentity), path: &Path) -> Option<Generation> {
+    let mut held = HeldFile::open(file.try_clone().ok()?, *identity, 0).ok()?;
+    while !held.read_appended(&mut kit.block).ok()?.1 {}
+    Some(live_generation(&held, path))
 }
 
 /// Lets a compressed or copied file take the place of the one whose content it holds.
