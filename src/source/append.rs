@@ -12,6 +12,7 @@ use super::generation::{Content, READ_BYTES, read_at, read_head};
 use super::identity::{FileIdentity, Head};
 use super::read::{Trouble, last_complete};
 use super::split::complete;
+use super::strength::is_strong;
 use super::tail::Piece;
 use crate::event::Reason;
 use crate::position::{HEAD_BYTES_MAX, TIP_BYTES_MAX};
@@ -123,7 +124,7 @@ impl HeldFile {
         let first = self.head.tip_start(self.end);
         let head = content.read(self.head.base, self.head.bytes().len())?;
         let tip = content.read(first, (self.end - first) as usize)?;
-        let same = !self.tip.is_empty() && head == *self.head.bytes() && tip == *self.tip;
+        let same = head == *self.head.bytes() && tip == *self.tip && is_strong(&[&head, &tip]);
         if same {
             (self.file, self.identity, self.scanned) = (file, *identity, self.end);
         }

@@ -330,6 +330,7 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
     Generation {
         serial: held.serial,
         identity: held.identity,
+        former: Vec::new(),
         path: path.into(),
         held: Some(held.file.clone()),
         storage: Storage::Plain,

@@ -13,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 use rustix::fs::{OFlags, SeekFrom};
 
 use super::identity::{FileIdentity, Head};
-use crate::position::HEAD_BYTES_MAX;
+use crate::position::{HEAD_BYTES_MAX, Hint};
 
 /// How much is read from a file at once, in bytes.
 pub const READ_BYTES: usize = 128 * 1024;
@@ -27,6 +27,8 @@ pub struct Generation {
     pub serial: u64,
     /// Which file it is.
     pub identity: FileIdentity,
+    /// The files that held it before, as ids name them: it was copied or compressed while this program looked.
+    pub former: Vec<Hint>,
     /// Where it was last seen.
     pub path: Arc<Path>,
     /// The open file, while it is held.
@@ -78,6 +80,11 @@ pub enum Phase {
 impl Generation {
     /// The end of a compressed generation that has not been read to its end.
     pub const UNKNOWN_END: u64 = u64::MAX;
+
+    /// Whether ids with this hint can be of it: it is, or was, in the file that the hint is of.
+    pub fn was_at(&self, hint: Hint) -> bool {
+        self.identity.hint() == hint || self.former.contains(&hint)
+    }
 
     /// Whether it may hold a record at or after `offset`.
     pub fn has_more(&self, offset: u64) -> bool {

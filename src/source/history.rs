@@ -206,6 +206,7 @@ fn adopt(generation: &mut Generation, copy: &Generation) {
     if generation.held.is_some() {
         return;
     }
+    generation.former.push(generation.identity.hint());
     (generation.identity, generation.storage) = (copy.identity, copy.storage);
     if copy.storage == Storage::Plain && copy.end > generation.end {
         (generation.end, generation.tip) = (copy.end, copy.tip.clone());

@@ -56,6 +56,12 @@ impl Head {
         &self.bytes
     }
 
+    /// The bytes of it that positions at `offset` are made from, as far as they are known.
+    pub fn bytes_at(&self, offset: u64) -> &[u8] {
+        let length = usize::try_from(offset.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        &self.bytes[..length.min(self.bytes.len())]
+    }
+
     /// Whether it can still grow.
     pub fn is_full(&self) -> bool {
         self.full.is_some()

@@ -18,5 +18,6 @@ pub mod read;
 pub mod rotation;
 pub mod siblings;
 pub mod split;
+pub mod strength;
 pub mod tail;
 pub mod watch;

@@ -4,11 +4,13 @@
 
 use std::io;
 
+use bytes::Bytes;
 use memchr::memchr;
 
 use super::catalog::{Log, LogState};
 use super::generation::{Content, Generation, Phase, READ_BYTES, Storage};
 use super::split::{Line, complete, lines};
+use super::strength::is_strong;
 use super::tail::Piece;
 use crate::event::Reason;
 use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
@@ -247,7 +249,10 @@ pub struct Missing {
 
 /// What a generation says of a position.
 enum Verdict {
-    Exact,
+    /// Its content is what the position was made from; `strong` if no other file has such content.
+    Exact {
+        strong: bool,
+    },
     Short,
     Rewritten,
     Unreadable,
@@ -291,24 +296,29 @@ type NotFound = (Missing, Option<Place>);
 /// The generation that `position` is in, the newest first; else why not, and where to go on if not at the start.
 fn find(log: &Log, generations: &[Generation], position: &Position) -> Result<Place, NotFound> {
     let mut exact: Vec<&Generation> = Vec::new();
+    let mut all_strong = true;
     let mut near: Option<(&Generation, Verdict)> = None;
     for generation in generations.iter().rev() {
         match judge(log, generation, position) {
-            Verdict::Exact => exact.push(generation),
+            Verdict::Exact { strong } => {
+                exact.push(generation);
+                all_strong &= strong;
+            }
             Verdict::Other => {}
             verdict => near = near.or(Some((generation, verdict))),
         }
     }
-    let hinted = exact.iter().find(|generation| generation.identity.hint() == position.hint);
+    let hinted: Vec<&Generation> = exact.iter().filter(|generation| generation.was_at(position.hint)).copied().collect();
     let place = |generation: &Generation| Place { serial: generation.serial, position: *position };
-    match (hinted, exact.as_slice()) {
-        (Some(generation), _) => return Ok(place(generation)),
-        (None, [generation]) => return Ok(place(generation)),
-        (None, []) => {}
-        (None, [newest, ..]) => {
+    match (hinted.as_slice(), exact.as_slice()) {
+        ([generation], _) => return Ok(place(generation)),
+        // No two files share such content: what there are several of are copies, and the newest is the longest.
+        (_, [generation, ..]) if all_strong => return Ok(place(generation)),
+        (_, [newest, ..]) => {
             let missing = Missing { reason: Reason::Ambiguous, file: file_of(newest), certain: false, may_repeat: true };
             return Err((missing, Some(place(newest))));
         }
+        (_, []) => {}
     }
     let Some((generation, verdict)) = near else {
         let missing = Missing { reason: Reason::Gone, file: None, certain: !generations.is_empty(), may_repeat: false };
@@ -337,9 +347,11 @@ fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
         Some(found) if found == position.generation => {}
         _ => return Verdict::Other,
     }
-    let known = check_in_memory(&log.state(), generation, position.offset);
-    match known.map_or_else(|| check_in_file(generation, position.offset), Ok) {
-        Ok(check) if check == position.check => Verdict::Exact,
+    let known = tip_in_memory(&log.state(), generation, position.offset);
+    match known.map_or_else(|| tip_in_file(generation, position.offset), Ok) {
+        Ok(tip) if Check::of(position.offset, &tip) == position.check => {
+            Verdict::Exact { strong: is_strong(&[generation.head.bytes_at(position.offset), &tip]) }
+        }
         Ok(_) => Verdict::Rewritten,
         Err(Trouble::Changed(_)) => Verdict::Short,
         Err(Trouble::Unreadable(_)) => Verdict::Unreadable,
@@ -347,21 +359,21 @@ fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
     }
 }
 
-/// The check of `offset` in `generation`, where `state` of its log has the bytes.
-pub fn check_in_memory(state: &LogState, generation: &Generation, offset: u64) -> Option<Check> {
-    let tip = generation.tip.as_ref().filter(|_| generation.end == offset);
-    tip.map(|tip| Check::of(offset, tip)).or_else(|| state.tail.check(generation.serial, offset))
+/// The bytes before `offset` in `generation` that its check covers, where `state` of its log has them.
+pub fn tip_in_memory(state: &LogState, generation: &Generation, offset: u64) -> Option<Bytes> {
+    let tip = generation.tip.clone().filter(|_| generation.end == offset);
+    tip.or_else(|| state.tail.tip(generation.serial, offset))
 }
 
-/// The check of `offset` in `generation`, from its file.
+/// The bytes before `offset` in `generation` that its check covers, from its file.
 ///
 /// # Errors
 /// See [`Trouble`]; `Changed` where the content is shorter.
-pub fn check_in_file(generation: &Generation, offset: u64) -> Result<Check, Trouble> {
+pub fn tip_in_file(generation: &Generation, offset: u64) -> Result<Bytes, Trouble> {
     let tip_start = generation.head.tip_start(offset);
     let length = (offset - tip_start) as usize;
     let tip = open(generation, &mut None)?.read(tip_start, length)?;
-    if tip.len() < length { Err(Trouble::Changed(Reason::Truncated)) } else { Ok(Check::of(offset, &tip)) }
+    if tip.len() < length { Err(Trouble::Changed(Reason::Truncated)) } else { Ok(tip.into()) }
 }
 
 /// The starts of a log's last `count` records that `keep` keeps, the newest first: serial and offset. Stops at a

@@ -16,8 +16,9 @@ use super::catalog::LogState;
 use super::generation::{Generation, Phase, Storage, open_identical, read_head, storage_of};
 use super::identity::FileIdentity;
 use super::pattern::is_temporary;
-use super::read::{Trouble, check_in_file, check_in_memory};
+use super::read::{Trouble, tip_in_file, tip_in_memory};
 use super::rotation::{Suffix, base_of, by_age};
+use super::strength::is_strong;
 
 /// The most rotated files of one log that are looked at; older ones are as if they were gone.
 pub const SIBLINGS_MAX: usize = 1000;
@@ -88,6 +89,7 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
     let generation = Generation {
         serial: 0,
         identity,
+        former: Vec::new(),
         path: sibling.path.as_path().into(),
         held: None,
         storage,
@@ -161,15 +163,24 @@ pub fn likeness(copy: &Generation, original: &Generation, state: &LogState) -> L
     }
     let end = copy.end.min(original.end);
     if end == Generation::UNKNOWN_END {
-        return if one.len() == other.len() { Likeness::Copy } else { Likeness::Other };
+        return if one.len() == other.len() && is_strong(&[one]) { Likeness::Copy } else { Likeness::Other };
     }
-    let check =
-        |generation: &Generation| check_in_memory(state, generation, end).map_or_else(|| check_in_file(generation, end), Ok);
-    match (check(copy), check(original)) {
-        (Ok(one), Ok(other)) if one == other => Likeness::Copy,
+    let tip = |generation: &Generation| tip_in_memory(state, generation, end).map_or_else(|| tip_in_file(generation, end), Ok);
+    match (tip(copy), tip(original)) {
+        (Ok(one), Ok(other)) if one == other => {
+            let strong = is_strong(&[copy.head.bytes_at(end), &one]);
+            if strong || made_from(copy, original) { Likeness::Copy } else { Likeness::Other }
+        }
         (Err(_), _) if copy.storage == Storage::Gzip => Likeness::Beginning,
         _ => Likeness::Other,
     }
+}
+
+/// Whether a file of the same content was made from the other one: content without times may be written twice. A
+/// compressor keeps the time of the last write, and a truncated file was copied before.
+fn made_from(copy: &Generation, original: &Generation) -> bool {
+    let compressed = copy.storage != original.storage && copy.modified == original.modified;
+    compressed || original.storage == Storage::Lost
 }
 
 #[cfg(test)]

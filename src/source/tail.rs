@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use super::identity::Head;
-use crate::position::{Check, Position, SourceId};
+use crate::position::{Position, SourceId};
 
 /// Pieces smaller than this are joined with the next, so that a slow log does not become thousands of them.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
@@ -40,11 +40,6 @@ impl Piece {
     /// The position at `offset`, which lies within the piece.
     pub fn position(&self, source: SourceId, hint: crate::position::Hint, offset: u64) -> Position {
         self.head.position(source, hint, offset, self.tip(offset))
-    }
-
-    /// The check of `offset`, which lies within the piece.
-    pub fn check(&self, offset: u64) -> Check {
-        Check::of(offset, self.tip(offset))
     }
 
     fn slice(&self, from: u64, to: u64) -> &[u8] {
@@ -100,10 +95,10 @@ impl HotTail {
         self.pieces.iter().rev().find(holds).map(|piece| piece.from(offset))
     }
 
-    /// The check of `offset` in generation `serial`, where its bytes are here.
-    pub fn check(&self, serial: u64, offset: u64) -> Option<Check> {
+    /// The bytes before `offset` in generation `serial` that its check covers, where they are here.
+    pub fn tip(&self, serial: u64, offset: u64) -> Option<Bytes> {
         let holds = |piece: &&Piece| piece.serial == serial && (piece.start..=piece.end).contains(&offset);
-        self.pieces.iter().rev().find(holds).map(|piece| piece.check(offset))
+        self.pieces.iter().rev().find(holds).map(|piece| piece.bytes.slice_ref(piece.tip(offset)))
     }
 }
 
@@ -131,7 +126,8 @@ mod tests {
                 let found = tail.get(1, offset).unwrap();
                 prop_assert_eq!(found.records(), &content[offset as usize..found.end as usize]);
                 let tip = &content[offset.saturating_sub(256) as usize..offset as usize];
-                prop_assert_eq!(tail.check(1, offset), Some(Check::of(offset, tip)));
+                let found = tail.tip(1, offset);
+                prop_assert_eq!(found.as_deref(), Some(tip));
             }
             while tail.shed() > 0 {}
             prop_assert_eq!(tail.bytes(), 0);
