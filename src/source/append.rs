@@ -41,6 +41,8 @@ pub struct HeldFile {
     pub tip: Bytes,
     /// Offset up to which no further LF was found.
     scanned: u64,
+    /// Where NUL bytes begin that reach up to `scanned`: space that a writer reserved and may still fill.
+    reserved: Option<u64>,
 }
 
 /// Memory for one block, used again and again.
@@ -63,12 +65,12 @@ impl HeldFile {
         let head = read_head(&mut content)?;
         let size = file.metadata()?.len();
         let base = head.base;
-        let mut held = HeldFile { serial, file, identity, head, end: base, tip: Bytes::new(), scanned: base };
-        if size.saturating_sub(base) > HOT_START_BYTES_MAX {
-            held.end = last_complete(&mut content, base, size)?;
-            held.scanned = held.end;
-            held.tip = held.read_tip()?;
-        }
+        let large = size.saturating_sub(base) > HOT_START_BYTES_MAX;
+        let end = if large { last_complete(&mut content, base, size)? } else { base };
+        // What stands behind the last whole record may still be reserved space.
+        let head = Head::new(base, head.bytes().slice_ref(head.bytes_at(end)));
+        let mut held = HeldFile { serial, file, identity, head, end, tip: Bytes::new(), scanned: end, reserved: None };
+        held.tip = held.read_tip()?;
         Ok(held)
     }
 
@@ -79,9 +81,10 @@ impl HeldFile {
     pub fn read_appended(&mut self, block: &mut Block) -> Result<(Vec<Piece>, bool), Trouble> {
         let mut pieces = Vec::new();
         for _ in 0..BLOCKS_MAX {
-            if self.head.bytes().is_empty() && !self.find_content()? {
+            if self.end == self.head.base && !self.find_content()? {
                 return Ok((pieces, true));
             }
+            self.notice_filled()?;
             let at_end = if self.scanned - self.end > READ_BYTES as u64 {
                 self.skip_long_record(block)?
             } else {
@@ -101,17 +104,41 @@ impl HeldFile {
     /// # Errors
     /// What reading gives.
     pub fn finish(&mut self) -> Result<Option<Piece>, Trouble> {
-        if self.scanned <= self.end {
+        let written = self.reserved.unwrap_or(self.scanned);
+        if written <= self.end {
             return Ok(None);
         }
         let start = self.end;
         let first = self.head.tip_start(start);
-        let bytes = Content::Plain(self.file.clone()).read(first, (self.scanned - first).min(BLOCK_BYTES as u64) as usize)?;
-        self.grow_head()?;
-        self.end = self.scanned;
+        let bytes = Content::Plain(self.file.clone()).read(first, (written - first).min(BLOCK_BYTES as u64) as usize)?;
+        self.grow_head(written)?;
+        self.end = written;
         self.tip = self.read_tip()?;
         let whole = bytes.len() as u64 == self.end - first;
         Ok(whole.then(|| Piece { serial: self.serial, head: self.head.clone(), start, end: self.end, bytes: bytes.into() }))
+    }
+
+    /// Goes on at the new end of the file if it was only cut back to a whole record that was read before; `known` gives
+    /// the tips that are remembered. Whether it was.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub fn cut_back(&mut self, known: impl Fn(u64) -> Option<Bytes>) -> Result<bool, Trouble> {
+        let mut content = Content::Plain(self.file.clone());
+        let (base, size) = (self.head.base, self.file.metadata()?.len());
+        if size <= base || size >= self.end {
+            return Ok(false);
+        }
+        let end = last_complete(&mut content, base, size)?;
+        let first = self.head.tip_start(end);
+        let tip = Bytes::from(content.read(first, (end - first) as usize)?);
+        let head = content.read(base, self.head.bytes_at(end).len())?;
+        let same = end > base && head == self.head.bytes_at(end) && known(end).is_some_and(|known| known == tip);
+        if same {
+            self.head = Head::new(base, head.into());
+            (self.end, self.scanned, self.tip, self.reserved) = (end, end, tip, None);
+        }
+        Ok(same)
     }
 
     /// Goes on in `other` if that holds everything that was read so far.
@@ -126,7 +153,7 @@ impl HeldFile {
         let tip = content.read(first, (self.end - first) as usize)?;
         let same = head == *self.head.bytes() && tip == *self.tip && is_strong(&[&head, &tip]);
         if same {
-            (self.file, self.identity, self.scanned) = (file, *identity, self.end);
+            (self.file, self.identity, self.scanned, self.reserved) = (file, *identity, self.end, None);
         }
         Ok(same)
     }
@@ -134,12 +161,11 @@ impl HeldFile {
     /// Looks for the first byte that is not NUL.
     fn find_content(&mut self) -> Result<bool, Trouble> {
         let head = read_head(&mut Content::Plain(self.file.clone()))?;
-        if head.bytes().is_empty() {
-            return Ok(false);
+        if head.base != self.head.base {
+            (self.end, self.scanned) = (head.base, head.base);
+            self.head = Head::new(head.base, Bytes::new());
         }
-        (self.end, self.scanned) = (head.base, head.base);
-        self.head = head;
-        Ok(true)
+        Ok(!head.bytes().is_empty())
     }
 
     fn read_block(&mut self, block: &mut Block) -> Result<(Option<Piece>, bool), Trouble> {
@@ -151,14 +177,14 @@ impl HeldFile {
         let appended = &bytes[tip_bytes..];
         let at_end = appended.len() < BLOCK_BYTES;
         let whole = complete(appended);
-        self.scanned = self.end + appended.len() as u64;
+        self.note_scanned(self.end, appended);
         if whole == 0 {
             return Ok((None, at_end));
         }
         let start = self.end;
         let bytes = Bytes::copy_from_slice(&bytes[..tip_bytes + whole]);
-        self.grow_head()?;
         self.end = start + whole as u64;
+        self.grow_head(self.end)?;
         self.tip = bytes.slice((self.head.tip_start(self.end) - first) as usize..);
         // Its own small memory: a tip must not keep a whole block alive.
         self.tip = Bytes::copy_from_slice(&self.tip);
@@ -174,17 +200,40 @@ impl HeldFile {
         let read = read_at(&self.file, self.scanned, &mut block.0[..BLOCK_BYTES])?;
         match memchr(b'\n', &block.0[..read]) {
             Some(lf) => {
-                self.grow_head()?;
                 self.end = self.scanned + lf as u64 + 1;
+                self.grow_head(self.end)?;
                 self.scanned = self.end;
                 self.tip = self.read_tip()?;
                 Ok(false)
             }
             None => {
-                self.scanned += read as u64;
+                self.note_scanned(self.scanned, &block.0[..read]);
                 Ok(read < BLOCK_BYTES)
             }
         }
+    }
+
+    /// Notes that `bytes`, at the offset `at`, hold no LF behind the last whole record.
+    fn note_scanned(&mut self, at: u64, bytes: &[u8]) {
+        let nuls = bytes.iter().rev().take_while(|&&byte| byte == 0).count();
+        self.scanned = at + bytes.len() as u64;
+        self.reserved = match self.reserved {
+            Some(before) if nuls == bytes.len() => Some(before),
+            _ if nuls == 0 => None,
+            _ => Some(self.scanned - nuls as u64),
+        };
+    }
+
+    /// Looks again where reserved space began, once it is filled.
+    fn notice_filled(&mut self) -> Result<(), Trouble> {
+        if let Some(reserved) = self.reserved {
+            let mut byte = [0];
+            read_at(&self.file, reserved, &mut byte)?;
+            if byte != [0] {
+                (self.scanned, self.reserved) = (reserved.max(self.end), None);
+            }
+        }
+        Ok(())
     }
 
     fn verify(&self, bytes: &[u8], tip_bytes: usize) -> Result<(), Trouble> {
@@ -195,12 +244,15 @@ impl HeldFile {
         }
     }
 
-    fn grow_head(&mut self) -> Result<(), Trouble> {
+    /// Takes the content up to `end` into the head. What stands behind may still be reserved space.
+    fn grow_head(&mut self, end: u64) -> Result<(), Trouble> {
         if self.head.is_full() {
             return Ok(());
         }
-        let bytes = Content::Plain(self.file.clone()).read(self.head.base, HEAD_BYTES_MAX)?;
-        if !bytes.starts_with(self.head.bytes()) {
+        let length = usize::try_from(end - self.head.base).unwrap_or(usize::MAX).min(HEAD_BYTES_MAX);
+        let bytes = Content::Plain(self.file.clone()).read(self.head.base, length)?;
+        let common = bytes.len().min(self.head.bytes().len());
+        if bytes.len() < length || bytes[..common] != self.head.bytes()[..common] {
             return Err(Trouble::Changed(Reason::Rewritten));
         }
         self.head = Head::new(self.head.base, bytes.into());
@@ -239,6 +291,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     struct Grown {
+        path: tempfile::TempPath,
         writer: File,
         held: HeldFile,
         block: Block,
@@ -249,7 +302,8 @@ mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             let identity = FileIdentity::of(&file.as_file().metadata().unwrap());
             let held = HeldFile::open(file.reopen().unwrap(), identity, 1).unwrap();
-            Grown { writer: std::fs::OpenOptions::new().append(true).open(file.path()).unwrap(), held, block: Block::default() }
+            let writer = File::options().append(true).open(file.path()).unwrap();
+            Grown { path: file.into_temp_path(), writer, held, block: Block::default() }
         }
 
         fn append(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -291,6 +345,28 @@ mod tests {
         grown.writer.write_all(b"FIRST\nSECOND\n").unwrap();
         let regrown = grown.held.read_appended(&mut grown.block);
         assert!(matches!(regrown, Err(Trouble::Changed(Reason::Rewritten))));
+    }
+
+    #[test]
+    fn reserved_space_at_the_end_is_not_content_until_it_is_written() {
+        let mut grown = Grown::new();
+        grown.append(b"first\n");
+        grown.writer.set_len(6 + 3 * BLOCK_BYTES as u64).unwrap();
+        assert_eq!(grown.append(b""), b"");
+        grown.held.file = Arc::new(File::options().read(true).write(true).open(&grown.path).unwrap());
+        grown.held.file.write_all_at(b"second\n", 6).unwrap();
+        assert_eq!(grown.append(b""), b"second\n");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_back_to_a_record_goes_on_there() {
+        let mut grown = Grown::new();
+        grown.append(b"first\nsecond\nthird\n");
+        grown.writer.set_len(15).unwrap();
+        assert!(!grown.held.cut_back(|_| None).unwrap(), "what stood there is not remembered");
+        assert!(grown.held.cut_back(|end| (end == 13).then(|| Bytes::from_static(b"first\nsecond\n"))).unwrap());
+        grown.writer.set_len(13).unwrap();
+        assert_eq!(grown.append(b"fourth\n"), b"fourth\n");
     }
 
     #[test]

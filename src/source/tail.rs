@@ -89,6 +89,12 @@ impl HotTail {
         freed
     }
 
+    /// Forgets the pieces of generation `serial` that reach behind `end`.
+    pub fn cut_back(&mut self, serial: u64, end: u64) {
+        self.pieces.retain(|piece| piece.serial != serial || piece.end <= end);
+        self.bytes = self.pieces.iter().map(|piece| piece.bytes.len()).sum();
+    }
+
     /// The records of generation `serial` from `offset` on, as far as one piece holds them.
     pub fn get(&self, serial: u64, offset: u64) -> Option<Piece> {
         let holds = |piece: &&Piece| piece.serial == serial && (piece.start..piece.end).contains(&offset);

@@ -75,6 +75,10 @@ enum Plan {
         to: Place,
         succession: Option<Succession>,
     },
+    /// The current generation was cut back to before this place.
+    CutBack {
+        to: Place,
+    },
     /// The current generation is not there any more.
     Lost,
 }
@@ -140,6 +144,7 @@ impl Reader {
             match self.plan() {
                 Plan::Nothing => return Next::Nothing,
                 Plan::Lost => return self.lost(Reason::Overrun),
+                Plan::CutBack { to } => return self.cut_back(to),
                 Plan::Cross { to, succession } => {
                     self.places.push(to);
                     self.exhausted = None;
@@ -191,8 +196,11 @@ impl Reader {
                 _ => Plan::Nothing,
             };
         };
-        if state.generation(current.serial).is_none() {
-            return Plan::Lost;
+        let Some(generation) = state.generation(current.serial) else { return Plan::Lost };
+        if current.position.offset > generation.end
+            && let Some(position) = state.end_position(self.log.source, generation)
+        {
+            return Plan::CutBack { to: Place { serial: current.serial, position } };
         }
         for earlier in state.generations.iter().filter(|earlier| earlier.serial < current.serial) {
             if let Phase::Settling { from: Some(from) } = earlier.phase
@@ -272,6 +280,15 @@ impl Reader {
             }
             Trouble::Unreadable(_) => Some(self.lost(Reason::Unreadable)),
         }
+    }
+
+    /// Goes on at the new end of a file that was cut back: what stood behind it was had, or is gone.
+    fn cut_back(&mut self, to: Place) -> Next {
+        let from = self.places.pop().map_or(to.position, |place| place.position);
+        self.places.push(to);
+        let file = self.log.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let missing = Missing { reason: Reason::Truncated, file, certain: false, may_repeat: false };
+        Next::Hole(Hole { from, missing, lost_bytes: None })
     }
 
     /// Goes on behind what can't be had, and says so.
