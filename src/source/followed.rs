@@ -212,7 +212,9 @@ impl Followed {
     fn retire(&mut self, since: Instant) -> Option<u64> {
         let held = self.live.take()?;
         let serial = held.serial;
-        self.log.update(|state| state.set_phase(serial, Phase::Settling { from: None }));
+        // Ids do not name a generation of which nothing was had.
+        let from = (held.end == held.head.base).then_some(held.end);
+        self.log.update(|state| state.set_phase(serial, Phase::Settling { from }));
         self.replaced.push(Replaced { held, since, grew: Instant::now(), settled: false, finished: false });
         let surplus = self.replaced.len().saturating_sub(SETTLING_MAX);
         for replaced in self.replaced[..surplus].iter_mut().filter(|replaced| !replaced.settled) {

@@ -60,9 +60,6 @@ impl Followed {
             if live.iter().any(like) {
                 break;
             }
-            if generation.head.bytes().is_empty() {
-                continue;
-            }
             // A file beside its own compressed one.
             if let Some(other) = generations.iter().position(like) {
                 if generations[other].storage == Storage::Gzip {
@@ -73,6 +70,9 @@ impl Followed {
             newest = (generation.storage == Storage::Plain).then_some((file, generation.identity, serial));
             generations.push(Generation { serial, ..generation });
         }
+        // An empty file counts while it may still be written.
+        let may_grow = newest.as_ref().map(|(_, _, serial)| *serial);
+        generations.retain(|generation| !generation.head.bytes().is_empty() || Some(generation.serial) == may_grow);
         self.log.update(|state| drop(state.generations.splice(..0, generations)));
         if let Some((file, identity, serial)) = newest {
             self.hold(kit, file, identity, serial, now);
@@ -137,7 +137,8 @@ impl Followed {
                 }
                 (None, Some((generation, _))) => {
                     let again = missed.iter().any(|(other, _)| like(&other));
-                    if sibling.modified >= last.modified && !generation.head.bytes().is_empty() && !again {
+                    let may_grow = generation.storage == Storage::Plain;
+                    if sibling.modified >= last.modified && (may_grow || !generation.head.bytes().is_empty()) && !again {
                         missed.extend(opened);
                     }
                 }

@@ -121,9 +121,14 @@ impl Reader {
         state.generation(serial).map_or(crate::position::Hint::NO_FILE, |generation| generation.identity.hint())
     }
 
-    /// Where the current generation ends for this reader, if it must stop before its end.
-    pub fn stop(&self, serial: u64) -> Option<u64> {
-        self.until.as_ref().map(|until| until.get(&serial).copied().unwrap_or(0))
+    /// Where generation `serial` ends for this reader, if it must stop before its end.
+    pub fn stop(&self, serial: u64) -> u64 {
+        self.until.as_ref().map_or(u64::MAX, |until| until.get(&serial).copied().unwrap_or(0))
+    }
+
+    /// Whether this reader may read of generation `serial` at all.
+    fn reaches(&self, serial: u64) -> bool {
+        self.until.as_ref().is_none_or(|until| until.contains_key(&serial))
     }
 
     /// When the generation that is read now was last written: what history of several logs is merged by.
@@ -190,7 +195,7 @@ impl Reader {
         let state = self.log.state();
         let Some(current) = self.places.last().copied() else {
             return match state.generations.first() {
-                Some(first) if self.stop(first.serial) != Some(0) => {
+                Some(first) if self.reaches(first.serial) => {
                     Plan::Cross { to: at_base(&self.log, &state, first.serial), succession: None }
                 }
                 _ => Plan::Nothing,
@@ -211,12 +216,11 @@ impl Reader {
             }
         }
         let more = |place: &&Place| {
-            let stop = self.stop(place.serial).unwrap_or(u64::MAX);
             let end = state.generation(place.serial).map_or(0, |generation| generation.end);
             // An earlier generation whose end only reading tells was left because it was read to its end.
             let read_out =
                 end == Generation::UNKNOWN_END && (place.serial != current.serial || self.exhausted == Some(place.serial));
-            place.position.offset < end.min(stop) && !read_out
+            place.position.offset < end.min(self.stop(place.serial)) && !read_out
         };
         if let Some(place) = self.places.iter().find(more) {
             return Plan::Read(*place);
@@ -224,7 +228,9 @@ impl Reader {
         match state.after(current.serial) {
             // An empty successor has nothing to be known by: stay at the end of this one until it has, or has passed.
             Some(next)
-                if self.stop(next.serial) != Some(0) && (next.has_more(next.head.base) || state.after(next.serial).is_some()) =>
+                if self.reaches(next.serial)
+                    && (next.has_more(next.head.base)
+                        || state.after(next.serial).is_some_and(|later| self.reaches(later.serial))) =>
             {
                 let succession = state.successions.get(&next.serial).copied();
                 Plan::Cross { to: at_base(&self.log, &state, next.serial), succession }

@@ -220,7 +220,7 @@ impl Subscription {
         let (log, hint, stop) = (reader.log.clone(), reader.hint(piece.serial), reader.stop(piece.serial));
         let mut end = piece.start;
         for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
-            if self.left == Some(0) || stop.is_some_and(|stop| line.start >= stop) {
+            if self.left == Some(0) || line.start >= stop {
                 break;
             }
             end = line.end;

@@ -22,4 +22,5 @@ mod capacity;
 mod ending;
 mod load;
 mod nginx;
+mod simulation;
 mod tidy;

@@ -51,6 +51,11 @@ impl Log {
         self.file.write_all(bytes).expect("writing a log");
     }
 
+    /// Counts a line as written that reached the log as bytes.
+    pub fn remember(&mut self, line: String) {
+        self.written.push(line);
+    }
+
     /// Rotates as logrotate does with `create`: every earlier file moves up by one, the present one becomes `.1` and a new
     /// one takes its place. Gives the old file as the writer of before still holds it.
     pub fn rotate(&mut self) -> File {
