@@ -93,7 +93,7 @@ impl Sending {
     /// Waits for a log to move, the end, or the time for a heartbeat or a checkpoint.
     async fn wait(&mut self) {
         let beat = self.sent + self.style.heartbeat;
-        let until = self.subscription.checkpoint_due().map_or(beat, |due| due.min(beat));
+        let until = self.subscription.due().map_or(beat, |due| due.min(beat));
         tokio::select! {
             () = self.subscription.moved() => {}
             () = tokio::time::sleep_until(until.into()) => {}

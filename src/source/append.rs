@@ -274,7 +274,7 @@ pub fn sentence(trouble: &Trouble) -> String {
     match trouble {
         Trouble::Gone => "the file is gone".into(),
         Trouble::Changed(_) => "the file changed while it was read".into(),
-        Trouble::Unreadable(why) => why.clone(),
+        Trouble::Unreadable(why) | Trouble::Damaged(why) => why.clone(),
     }
 }
 

@@ -91,18 +91,23 @@ impl LogState {
         self.generations.iter().find(|generation| generation.serial > serial)
     }
 
-    /// The generation that the live file is in.
-    pub fn live(&self) -> Option<&Generation> {
+    /// The newest generation: the live file, or the last that was one.
+    pub fn newest(&self) -> Option<&Generation> {
         self.generations.last()
+    }
+
+    /// The serial of the newest generation, and its end.
+    pub fn newest_end(&self) -> (u64, u64) {
+        self.newest().map_or((0, 0), |newest| (newest.serial, newest.end))
     }
 
     /// The position at the end of what is known, where it can be told without reading a file.
     pub fn end_position(&self, source: SourceId, generation: &Generation) -> Option<Position> {
         if generation.end == generation.head.base {
-            return Some(Position::before_all(source, generation.end, generation.identity.hint()));
+            return Some(Position::before_all(source, generation.end, generation.hint));
         }
         let tip = generation.tip.as_ref()?;
-        Some(generation.head.position(source, generation.identity.hint(), generation.end, tip))
+        Some(generation.head.position(source, generation.hint, generation.end, tip))
     }
 }
 
@@ -254,7 +259,7 @@ impl Log {
     /// The log as `GET /logs` shows it.
     pub fn status(&self) -> LogStatus {
         let state = self.state();
-        let head = match state.live() {
+        let head = match state.newest() {
             Some(live) => state.end_position(self.source, live),
             None => Some(Position::before_all(self.source, 0, Hint::NO_FILE)),
         };
@@ -285,7 +290,7 @@ impl GenerationStatus {
             held: generation.held.is_some(),
             phase: match generation.phase {
                 Phase::Live => "live",
-                Phase::Settling { .. } => "settling",
+                Phase::Settling => "settling",
                 Phase::Settled => "settled",
             },
         }

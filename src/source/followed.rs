@@ -13,7 +13,7 @@ use super::append::{Block, HeldFile, sentence};
 use super::catalog::{Log, Succession};
 use super::change::{AtPath, Change, decide};
 use super::follow::Settings;
-use super::generation::{Generation, Phase, Storage, not_regular, open_regular, storage_of};
+use super::generation::{Generation, Late, Phase, Storage, not_regular, open_regular, storage_of};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::Sibling;
@@ -114,7 +114,11 @@ impl Followed {
         };
         match result {
             Ok(result) => changed |= result,
-            Err(trouble) => error = error.or_else(|| Some(sentence(&trouble))),
+            Err(trouble) => {
+                // It may have got some way.
+                changed = true;
+                error = error.or_else(|| Some(sentence(&trouble)));
+            }
         }
         changed |= self.read_replaced(kit, now);
         changed |= self.let_go(kit, now);
@@ -203,8 +207,7 @@ impl Followed {
         // Opened before the siblings are listed: a rotation in between is then one like any other.
         let opened = open_regular(&self.log.path)?;
         let last = self.retire(now);
-        let proved = last.is_none_or(|last| self.insert_missed(kit, last, &opened, now));
-        let continuity = if proved { Continuity::Proved } else { Continuity::Assumed };
+        let continuity = last.map_or(Continuity::Proved, |last| self.insert_missed(kit, last, &opened, now));
         self.begin(kit, opened, Some(Succession { kind: RotateKind::Rename, continuity }))
     }
 
@@ -212,9 +215,7 @@ impl Followed {
     fn retire(&mut self, since: Instant) -> Option<u64> {
         let held = self.live.take()?;
         let serial = held.serial;
-        // Ids do not name a generation of which nothing was had.
-        let from = (held.end == held.head.base).then_some(held.end);
-        self.log.update(|state| state.set_phase(serial, Phase::Settling { from }));
+        self.log.update(|state| state.set_phase(serial, Phase::Settling));
         self.replaced.push(Replaced { held, since, grew: Instant::now(), settled: false, finished: false });
         let surplus = self.replaced.len().saturating_sub(SETTLING_MAX);
         for replaced in self.replaced[..surplus].iter_mut().filter(|replaced| !replaced.settled) {
@@ -252,13 +253,13 @@ impl Followed {
             self.live = Some(old);
             return Ok(true);
         }
-        drop(old);
         self.log.update(|state| {
             if let Some(generation) = state.generation_mut(serial) {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
             }
         });
-        let opened = open_regular(&self.log.path)?;
+        // The same file goes on, whatever has the name by now.
+        let opened = (old.file.try_clone()?, old.identity);
         self.refresh_siblings();
         self.insert_missed(kit, serial, &opened, Instant::now());
         self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed }))
@@ -289,7 +290,13 @@ impl Followed {
             }
             if replaced.held.end > before {
                 if replaced.settled {
-                    self.log.update(|state| state.set_phase(serial, Phase::Settling { from: Some(before) }));
+                    self.log.update(|state| {
+                        let since = state.newest_end();
+                        state.set_phase(serial, Phase::Settling);
+                        if let Some(generation) = state.generation_mut(serial) {
+                            generation.late.push(Late { from: before, since });
+                        }
+                    });
                 }
                 replaced.settled = false;
                 replaced.finished &= pieces.is_empty();
@@ -320,16 +327,15 @@ impl Followed {
         let kept = self.replaced.iter().rev().enumerate().take_while(|replaced| keep(*replaced)).count();
         let gone: Vec<Replaced> = self.replaced.drain(..self.replaced.len() - kept).collect();
         for Replaced { held, .. } in &gone {
-            let exists = self.siblings.iter().any(|sibling| sibling.identity == held.identity);
             self.log.update(|state| {
                 state.set_phase(held.serial, Phase::Settled);
-                match state.generation_mut(held.serial) {
-                    Some(generation) if exists => generation.held = None,
-                    _ => state.generations.retain(|generation| generation.serial != held.serial),
+                if let Some(generation) = state.generation_mut(held.serial) {
+                    generation.release();
                 }
             });
         }
-        !gone.is_empty()
+        // What has them now, if anything has.
+        !gone.is_empty() && self.refresh_siblings()
     }
 }
 
@@ -338,7 +344,9 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
     Generation {
         serial: held.serial,
         identity: held.identity,
+        hint: held.identity.hint(),
         former: Vec::new(),
+        late: Vec::new(),
         path: path.into(),
         held: Some(held.file.clone()),
         storage: Storage::Plain,
@@ -346,7 +354,7 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
         end: held.end,
         tip: Some(held.tip.clone()),
         phase: Phase::Live,
-        modified: SystemTime::now(),
+        modified: held.file.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH),
     }
 }
 

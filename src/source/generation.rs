@@ -25,15 +25,17 @@ const HOLE_BYTES_MAX: u64 = 1 << 30;
 pub struct Generation {
     /// Orders the generations of a log, the older first, and is never used twice.
     pub serial: u64,
-    /// Which file it is.
+    /// Which file has it now.
     pub identity: FileIdentity,
-    /// The files that held it before, as ids name them: it was copied or compressed while this program looked.
+    /// The file that it is read from, as ids name it.
+    pub hint: Hint,
+    /// The files that it was read from before: it was copied or compressed while this program looked.
     pub former: Vec<Hint>,
-    /// Where it was last seen.
+    /// Where that file was last seen.
     pub path: Arc<Path>,
-    /// The open file, while it is held.
+    /// The plain file that it was written to, while that is held open.
     pub held: Option<Arc<File>>,
-    /// How the file stores the content.
+    /// How the file at `path` stores the content.
     pub storage: Storage,
     /// How the content begins.
     pub head: Head,
@@ -43,6 +45,8 @@ pub struct Generation {
     pub tip: Option<Bytes>,
     /// Whether it can still grow.
     pub phase: Phase,
+    /// How it grew after it had been settled.
+    pub late: Vec<Late>,
     /// When it was last written, by its file's time.
     pub modified: SystemTime,
 }
@@ -54,7 +58,7 @@ pub enum Storage {
     Plain,
     /// In one or more gzip members (RFC 1952).
     Gzip,
-    /// Not at all: the file was truncated, and only the hot tail may have some of it.
+    /// In no file any more: it was truncated or deleted, and only the hot tail may have some of it.
     Lost,
 }
 
@@ -68,22 +72,46 @@ pub enum Storage {
 pub enum Phase {
     /// The file that has the log's name.
     Live,
-    /// Replaced, but a writer may still have it open.
-    Settling {
-        /// How far it had been read when it last was settled: a reader that has left it has had it up to there.
-        from: Option<u64>,
-    },
+    /// Replaced, but a writer may still have it open: ids name it beside its successor.
+    Settling,
     /// Replaced and quiet: what it holds is all that it will hold.
     Settled,
+}
+
+/// Growth of a generation that had been settled: ids from before do not name it, and mean that all up to `from` was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// Offset at which the growth began.
+    pub from: u64,
+    /// Where the newest generation ended then: its serial and offset. Ids up to there are from before.
+    pub since: (u64, u64),
 }
 
 impl Generation {
     /// The end of a compressed generation that has not been read to its end.
     pub const UNKNOWN_END: u64 = u64::MAX;
 
+    /// Lets go of the held file: it is read from where it lies now.
+    pub fn release(&mut self) {
+        if self.held.take().is_some() && self.hint != self.identity.hint() {
+            self.former.push(self.hint);
+            self.hint = self.identity.hint();
+        }
+    }
+
     /// Whether ids with this hint can be of it: it is, or was, in the file that the hint is of.
     pub fn was_at(&self, hint: Hint) -> bool {
-        self.identity.hint() == hint || self.former.contains(&hint)
+        self.hint == hint || self.identity.hint() == hint || self.former.contains(&hint)
+    }
+
+    /// Whether its file is there and not even its beginning can be read.
+    pub fn is_unreadable(&self) -> bool {
+        self.head.bytes().is_empty() && !self.is_empty() && self.storage != Storage::Lost
+    }
+
+    /// Whether it holds no record yet.
+    pub fn is_empty(&self) -> bool {
+        self.end == self.head.base
     }
 
     /// Whether it may hold a record at or after `offset`.
@@ -96,15 +124,13 @@ impl Generation {
     /// # Errors
     /// `NotFound` where the file is in none of the places where it could be; any other error of opening it.
     pub fn open(&self) -> io::Result<Content> {
-        let file = match &self.held {
-            Some(file) => file.clone(),
-            None => Arc::new(open_identical(&self.path, self.identity)?),
-        };
-        Ok(match self.storage {
-            Storage::Lost => return Err(io::Error::new(io::ErrorKind::NotFound, "the file was truncated")),
-            Storage::Plain => Content::Plain(file),
-            Storage::Gzip => Content::Inflating(Box::new(Inflater::new(file))),
-        })
+        if let Some(file) = &self.held {
+            return Ok(Content::Plain(file.clone()));
+        }
+        if self.storage == Storage::Lost {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "its file is gone"));
+        }
+        Ok(Content::of(Arc::new(open_identical(&self.path, self.identity)?), self.storage))
     }
 }
 
@@ -117,6 +143,14 @@ pub enum Content {
 }
 
 impl Content {
+    /// The content of `file`, which stores it in this way.
+    pub fn of(file: Arc<File>, storage: Storage) -> Self {
+        match storage {
+            Storage::Gzip => Content::Inflating(Box::new(Inflater::new(file))),
+            Storage::Plain | Storage::Lost => Content::Plain(file),
+        }
+    }
+
     /// Reads up to `length` bytes at `offset`; fewer only at the end of the content.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::event::{Continuity, RotateKind};
 /// The coarsest clock by which a local file system dates its files.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 /// How many destroyed generations are remembered, so that readers in them learn what happened.
-const LOST_MAX: usize = 16;
+const LOST_MAX: usize = 64;
 
 impl Followed {
     /// Whether names in the log's folder may have changed since the last time that this was asked.
@@ -43,11 +43,11 @@ impl Followed {
             // What is wrong with it the first look says.
             let _ = open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
         }
-        let held = self.log.state().live().map(|live| live.identity);
+        let held = self.log.state().newest().map(|live| live.identity);
         let found = self.open_siblings();
         // Read on after the listing: it may be one of those listed by now, even compressed.
         let _ = self.read_live(kit);
-        let live = self.log.state().live().filter(|live| Some(live.identity) == held).cloned();
+        let live = self.log.state().newest().filter(|live| Some(live.identity) == held).cloned();
         let mut generations: Vec<Generation> = Vec::new();
         let mut newest = None;
         for ((sibling, opened), serial) in found.into_iter().zip(oldest + 1..) {
@@ -95,7 +95,7 @@ impl Followed {
         let Ok(held) = opened else { return };
         publish(&self.log, &held, Vec::new(), kit);
         self.log.update(|state| {
-            state.set_phase(serial, if settled { Phase::Settled } else { Phase::Settling { from: Some(held.end) } });
+            state.set_phase(serial, if settled { Phase::Settled } else { Phase::Settling });
             if let Some(generation) = state.generation_mut(serial) {
                 generation.held = Some(held.file.clone());
             }
@@ -113,13 +113,13 @@ impl Followed {
     }
 
     /// Takes in the generations that came and went between two looks: rotated files that are newer than `last` and
-    /// older than `next`, which is open. Whether nothing else can have been between them.
-    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, next: &(File, FileIdentity), now: Instant) -> bool {
+    /// older than `next`, which is open. How sure it is that `next` follows the last of them.
+    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, next: &(File, FileIdentity), now: Instant) -> Continuity {
         let found = self.open_siblings();
         // Read after the listing: it may be one of those listed by now, even compressed.
         let next = whole(kit, next, &self.log.path);
         let known = self.log.state().generations.clone();
-        let Some(last) = known.iter().find(|generation| generation.serial == last) else { return false };
+        let Some(last) = known.iter().find(|generation| generation.serial == last) else { return Continuity::Assumed };
         let mut proved = false;
         let mut missed: Vec<(Generation, File)> = Vec::new();
         for (sibling, opened) in found {
@@ -145,9 +145,12 @@ impl Followed {
                 _ => {}
             }
         }
+        let mut continuity = if proved { Continuity::Proved } else { Continuity::Assumed };
         for (generation, file) in missed {
             let (serial, identity, plain) = (kit.next_serial(), generation.identity, generation.storage == Storage::Plain);
-            let succession = Succession { kind: RotateKind::Rename, continuity: Continuity::Proved };
+            // Those that follow it in the listing follow it indeed.
+            let continuity = std::mem::replace(&mut continuity, Continuity::Proved);
+            let succession = Succession { kind: RotateKind::Rename, continuity };
             self.log.update(|state| {
                 state.successions.insert(serial, succession);
                 state.generations.push(Generation { serial, ..generation });
@@ -156,7 +159,7 @@ impl Followed {
                 self.hold(kit, file, identity, serial, now);
             }
         }
-        proved
+        continuity
     }
 
     /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
@@ -164,7 +167,9 @@ impl Followed {
         let unknown: Vec<Generation> = self.open_siblings().into_iter().filter_map(|(_, opened)| Some(opened?.0)).collect();
         let mut generations = self.log.state().generations.clone();
         let live = self.live.as_ref().map(|live| live.serial);
-        generations.retain_mut(|generation| Some(generation.serial) == live || self.find_again(generation, &unknown));
+        for generation in generations.iter_mut().filter(|generation| Some(generation.serial) != live) {
+            self.find_again(generation, &unknown);
+        }
         self.log.update(|state| {
             state.generations = generations;
             forget_lost(state);
@@ -172,24 +177,23 @@ impl Followed {
         true
     }
 
-    /// Finds the file that holds a generation now; whether it is to be kept.
-    fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) -> bool {
+    /// Finds the file that has a generation now.
+    fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) {
         let there = self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
         match there {
-            Some(Sibling { path, .. }) if generation.storage != Storage::Lost => {
-                generation.path = path.as_path().into();
-                return true;
+            Some(sibling) if generation.storage != Storage::Lost => {
+                generation.path = sibling.path.as_path().into();
+                return;
             }
             _ => {}
         }
         let whole = |copy: &&Generation| copy.end >= generation.end || generation.storage == Storage::Lost;
-        match unknown.iter().filter(whole).find(|copy| likeness(copy, generation, &self.log.state()) == Likeness::Copy) {
-            Some(copy) => {
-                adopt(generation, copy);
-                true
-            }
-            // Nothing is left of a destroyed generation but what the hot tail has of it.
-            None => generation.held.is_some() || generation.storage == Storage::Lost || generation.open().is_ok(),
+        let copy = unknown.iter().filter(whole).find(|copy| likeness(copy, generation, &self.log.state()) == Likeness::Copy);
+        match copy {
+            Some(copy) => adopt(generation, copy),
+            None if generation.held.is_some() || generation.open().is_ok() => {}
+            // Nothing is left of it but what the hot tail has.
+            None => generation.storage = Storage::Lost,
         }
     }
 }
@@ -201,14 +205,15 @@ fn whole(kit: &mut Kit, (file, identity): &(File, FileIdentity), path: &Path) ->
     Some(live_generation(&held, path))
 }
 
-/// Lets a compressed or copied file take the place of the one whose content it holds.
+/// Lets a compressed or copied file take the place of the one whose content it holds. While that one is held it is
+/// still read.
 fn adopt(generation: &mut Generation, copy: &Generation) {
-    generation.path = copy.path.clone();
+    (generation.path, generation.identity, generation.storage) = (copy.path.clone(), copy.identity, copy.storage);
     if generation.held.is_some() {
         return;
     }
-    generation.former.push(generation.identity.hint());
-    (generation.identity, generation.storage) = (copy.identity, copy.storage);
+    generation.former.push(generation.hint);
+    generation.hint = copy.hint;
     if copy.storage == Storage::Plain && copy.end > generation.end {
         (generation.end, generation.tip) = (copy.end, copy.tip.clone());
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::catalog::{Log, LogState};
-use super::generation::{Content, Generation, Phase, READ_BYTES, Storage};
+use super::generation::{Content, Generation, Late, Phase, READ_BYTES, Storage};
 use super::split::{Line, complete, lines};
 use super::strength::is_strong;
 use super::tail::Piece;
@@ -62,14 +62,17 @@ pub enum Trouble {
     Gone,
     /// The file is shorter than the place, or holds other bytes before it.
     Changed(Reason),
-    /// The file is there and can't be read, in words.
+    /// The file is there and can't be read now, in words.
     Unreadable(String),
+    /// What the file holds makes no sense, and never will, in words.
+    Damaged(String),
 }
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Trouble::Gone,
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Trouble::Damaged(error.to_string()),
             _ => Trouble::Unreadable(error.to_string()),
         }
     }
@@ -92,12 +95,16 @@ pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_by
     let tip_bytes = (offset - tip_start) as usize;
     let mut bytes = content.read(tip_start, tip_bytes + READ_BYTES)?;
     verify(&bytes, tip_bytes, &place.position)?;
+    let head = generation.head.bytes();
+    if offset == generation.head.base && !bytes.starts_with(&head[..head.len().min(bytes.len())]) {
+        return Err(Trouble::Changed(Reason::Rewritten));
+    }
 
     let full = bytes.len() == tip_bytes + READ_BYTES;
     let known = usize::try_from(generation.end.saturating_sub(tip_start)).unwrap_or(usize::MAX);
     let at_end = known <= bytes.len() || (!full && generation.end == Generation::UNKNOWN_END);
     bytes.truncate(known);
-    let records = if at_end { bytes.len() - tip_bytes } else { complete(&bytes[tip_bytes..]) };
+    let records = if at_end { bytes.len().saturating_sub(tip_bytes) } else { complete(&bytes[tip_bytes..]) };
     match records {
         0 if at_end => Ok(Fetched::End),
         // The file is shorter than what is known of it.
@@ -119,13 +126,10 @@ pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_by
 
 fn open<'a>(generation: &Generation, opened: &'a mut Option<Opened>) -> Result<&'a mut Content, Trouble> {
     // A plain file is opened anew each time: a reader that waits must not keep a deleted file's space.
-    let reusable =
-        opened.as_ref().is_some_and(|opened| opened.serial == generation.serial && generation.storage == Storage::Gzip);
+    let reusable = opened.as_ref().is_some_and(|opened| opened.serial == generation.serial && generation.held.is_none());
+    let reusable = reusable && matches!(opened, Some(Opened { content: Content::Inflating(_), .. }));
     if !reusable {
         *opened = None;
-        if generation.storage == Storage::Lost {
-            return Err(Trouble::Changed(Reason::Truncated));
-        }
     }
     match opened {
         Some(opened) => Ok(&mut opened.content),
@@ -171,7 +175,7 @@ fn long_record(
     if tip.len() as u64 != end - tip_start {
         return Err(Trouble::Changed(Reason::Truncated));
     }
-    let after = generation.head.position(log.source, generation.identity.hint(), end, &tip);
+    let after = generation.head.position(log.source, generation.hint, end, &tip);
     Ok(Fetched::Long(LongRecord { start, bytes, after }))
 }
 
@@ -183,7 +187,7 @@ fn long_record(
 pub fn place_at(log: &Log, serial: u64, offset: u64) -> Result<Place, Trouble> {
     let state = log.state();
     let generation = state.generation(serial).cloned().ok_or(Trouble::Gone)?;
-    let hint = generation.identity.hint();
+    let hint = generation.hint;
     let known = (offset == generation.end).then(|| state.end_position(log.source, &generation)).flatten();
     drop(state);
     if let Some(position) = known {
@@ -262,33 +266,64 @@ enum Verdict {
 /// Finds the generations that `positions`, all of this log, are in.
 pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     let generations = log.state().generations.clone();
-    if positions.iter().all(Position::is_before_all) {
-        return Resolved { places: start(log).into_iter().collect(), missing: None };
-    }
-    let mut places = Vec::new();
-    let mut missing = None;
+    let mut places: Vec<Place> = Vec::new();
+    let mut missing = Vec::new();
     for position in positions.iter().filter(|position| !position.is_before_all()) {
         match find(log, &generations, position) {
             Ok(place) => places.push(place),
-            Err(why) => missing = Some(why),
+            Err(why) => missing.push((*position, why)),
         }
+    }
+    for position in positions.iter().filter(|position| position.is_before_all() && positions.len() > 1) {
+        let new = |generation: &&Generation| places.iter().all(|place| place.serial != generation.serial);
+        let named = generations.iter().rev().filter(|generation| generation.was_at(position.hint)).find(new);
+        places.extend(named.map(|generation| at_base(log, generation)));
     }
     places.sort_by_key(|place| place.serial);
     places.dedup_by_key(|place| place.serial);
+    places.extend(
+        places.last().copied().into_iter().flat_map(|newest| grown_since(log, &generations, &places, newest)).collect::<Vec<_>>(),
+    );
+    places.sort_by_key(|place| place.serial);
     if places.is_empty() {
-        let (missing, place) = missing.expect("a position was found or is missing");
-        return Resolved { places: place.or_else(|| start(log)).into_iter().collect(), missing: Some(missing) };
+        let first = missing.pop().map(|(_, why)| why);
+        let (missing, place) = first.map_or((None, None), |(missing, place)| (Some(missing), place.or_else(|| start(log))));
+        return Resolved { places: place.into_iter().collect(), missing };
     }
-    Resolved { places, missing: None }
+    // One of several was not found. Retention deletes the oldest first: if older ones are there it was a newer one.
+    let oldest = generations.iter().find(|generation| generation.storage != Storage::Lost).map(|generation| generation.serial);
+    let suspect = missing.into_iter().find(|(position, _)| {
+        let rewritten = generations.iter().any(|generation| generation.was_at(position.hint));
+        rewritten || places.first().map(|place| place.serial) != oldest
+    });
+    Resolved { places, missing: suspect.map(|(_, (missing, _))| Missing { certain: false, ..missing }) }
 }
 
-/// The place before all that still exists of a log.
+/// Places in earlier generations that grew after the id of the place `newest` was minted, which does not name them.
+fn grown_since(log: &Log, generations: &[Generation], places: &[Place], newest: Place) -> Vec<Place> {
+    let unnamed = generations
+        .iter()
+        .filter(|earlier| earlier.serial < newest.serial && places.iter().all(|place| place.serial != earlier.serial));
+    let since = |earlier: &Generation| {
+        let before = |late: &&Late| (newest.serial, newest.position.offset) <= late.since;
+        let late = earlier.late.iter().find(before)?;
+        place_at(log, earlier.serial, late.from).ok()
+    };
+    unnamed.filter_map(since).collect()
+}
+
+/// The place before all that still exists of a log; `None` where it has no content.
 pub fn start(log: &Log) -> Option<Place> {
     let state = log.state();
     // What is in no file does not exist any more.
-    let oldest = state.generations.iter().find(|generation| generation.storage != Storage::Lost)?;
-    let position = Position::before_all(log.source, oldest.head.base, oldest.identity.hint());
-    Some(Place { serial: oldest.serial, position })
+    let oldest = state.generations.iter().find(|generation| generation.storage != Storage::Lost && !generation.is_empty())?;
+    Some(at_base(log, oldest))
+}
+
+/// The place at the beginning of a generation.
+pub fn at_base(log: &Log, generation: &Generation) -> Place {
+    let position = Position::before_all(log.source, generation.head.base, generation.hint);
+    Place { serial: generation.serial, position }
 }
 
 type NotFound = (Missing, Option<Place>);
@@ -311,17 +346,19 @@ fn find(log: &Log, generations: &[Generation], position: &Position) -> Result<Pl
     let hinted: Vec<&Generation> = exact.iter().filter(|generation| generation.was_at(position.hint)).copied().collect();
     let place = |generation: &Generation| Place { serial: generation.serial, position: *position };
     match (hinted.as_slice(), exact.as_slice()) {
-        ([generation], _) => return Ok(place(generation)),
+        ([generation], _) => return at_record(log, generation, position),
         // No two files share such content: what there are several of are copies, and the newest is the longest.
-        (_, [generation, ..]) if all_strong => return Ok(place(generation)),
-        (_, [newest, ..]) => {
-            let missing = Missing { reason: Reason::Ambiguous, file: file_of(newest), certain: false, may_repeat: true };
-            return Err((missing, Some(place(newest))));
+        (_, [generation, ..]) if all_strong => return at_record(log, generation, position),
+        (_, [.., oldest]) => {
+            let missing = Missing { reason: Reason::Ambiguous, file: file_of(oldest), certain: false, may_repeat: true };
+            return Err((missing, Some(place(oldest))));
         }
         (_, []) => {}
     }
     let Some((generation, verdict)) = near else {
-        let missing = Missing { reason: Reason::Gone, file: None, certain: !generations.is_empty(), may_repeat: false };
+        let unreadable = generations.iter().find(|generation| generation.is_unreadable());
+        let reason = if unreadable.is_some() { Reason::Unreadable } else { Reason::Gone };
+        let missing = Missing { reason, file: unreadable.and_then(file_of), certain: false, may_repeat: true };
         return Err((missing, None));
     };
     let reason = match verdict {
@@ -329,16 +366,29 @@ fn find(log: &Log, generations: &[Generation], position: &Position) -> Result<Pl
         Verdict::Unreadable => Reason::Unreadable,
         _ => Reason::Rewritten,
     };
-    let again = Position::before_all(log.source, generation.head.base, generation.identity.hint());
-    let again = Place { serial: generation.serial, position: again };
-    let unreadable = reason == Reason::Unreadable;
-    let next = log.state().after(generation.serial).map(|next| (next.serial, next.head.base, next.identity.hint()));
-    let behind = next.map(|(serial, base, hint)| Place { serial, position: Position::before_all(log.source, base, hint) });
-    let missing = Missing { reason, file: file_of(generation), certain: unreadable, may_repeat: !unreadable };
-    Err((missing, if unreadable { behind } else { Some(again) }))
+    // A copy that ends too early, or can't be read so far: what is left is behind it. A live file begins anew.
+    let next = generations.iter().find(|next| next.serial > generation.serial).filter(|_| reason != Reason::Rewritten);
+    let missing = Missing { reason, file: file_of(generation), certain: false, may_repeat: next.is_none() };
+    Err((missing, Some(at_base(log, next.unwrap_or(generation)))))
 }
 
-fn file_of(generation: &Generation) -> Option<String> {
+/// The place at `position` in `generation`, if a record ends there. An id that ends within one was not minted of this
+/// file: it goes on at the start of that record, so that rules see it whole.
+fn at_record(log: &Log, generation: &Generation, position: &Position) -> Result<Place, NotFound> {
+    let place = place_at(log, generation.serial, position.offset);
+    match place {
+        Ok(place) if place.position.offset == position.offset => Ok(Place { serial: generation.serial, position: *position }),
+        Ok(place) => {
+            let missing = Missing { reason: Reason::BadId, file: file_of(generation), certain: false, may_repeat: true };
+            Err((missing, Some(place)))
+        }
+        // Its bytes were there a moment ago; reading on says what became of them.
+        Err(_) => Ok(Place { serial: generation.serial, position: *position }),
+    }
+}
+
+/// The name of the file that a generation was last seen in.
+pub fn file_of(generation: &Generation) -> Option<String> {
     generation.path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
@@ -354,7 +404,7 @@ fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
         }
         Ok(_) => Verdict::Rewritten,
         Err(Trouble::Changed(_)) => Verdict::Short,
-        Err(Trouble::Unreadable(_)) => Verdict::Unreadable,
+        Err(Trouble::Unreadable(_) | Trouble::Damaged(_)) => Verdict::Unreadable,
         Err(Trouble::Gone) => Verdict::Other,
     }
 }
@@ -479,16 +529,37 @@ pub fn nothing_yet(log: &Log) -> Position {
     Position::before_all(log.source, 0, Hint::NO_FILE)
 }
 
-/// The places where a log ends now: its live generation, and those before it that can still grow.
+/// The places where a log ends now: its newest generation with content, and those before it that can still grow. Reads
+/// a file where only that tells the end.
 pub fn ends(log: &Log) -> Vec<Place> {
-    let state = log.state();
-    let Some(live) = state.live() else { return Vec::new() };
-    let growing =
-        |generation: &&Generation| generation.serial == live.serial || matches!(generation.phase, Phase::Settling { .. });
-    let place = |generation: &Generation| {
-        Some(Place { serial: generation.serial, position: state.end_position(log.source, generation)? })
+    let (generations, known) = {
+        let state = log.state();
+        let known = |generation: &Generation| state.end_position(log.source, generation);
+        let known: Vec<Option<Position>> = state.generations.iter().map(known).collect();
+        (state.generations.clone(), known)
     };
-    state.generations.iter().filter(growing).filter_map(place).collect()
+    let newest = generations.iter().rposition(|generation| !generation.is_empty());
+    let Some(newest) = newest else { return Vec::new() };
+    let ends = generations.iter().zip(known).take(newest + 1).enumerate();
+    let ends = ends.filter(|(index, (generation, _))| *index == newest || generation.phase == Phase::Settling);
+    ends.filter_map(|(_, (generation, known))| {
+        let position = known.or_else(|| end_by_reading(log, generation).ok())?;
+        Some(Place { serial: generation.serial, position })
+    })
+    .collect()
+}
+
+fn end_by_reading(log: &Log, generation: &Generation) -> Result<Position, Trouble> {
+    let mut opened = None;
+    let content = open(generation, &mut opened)?;
+    let mut end = generation.head.base;
+    loop {
+        match content.read(end, READ_BYTES)?.len() {
+            0 => break,
+            length => end += length as u64,
+        }
+    }
+    Ok(generation.head.position(log.source, generation.hint, end, &tip_in_file(generation, end)?))
 }
 
 const _: () = assert!(READ_BYTES > HEAD_BYTES_MAX + TIP_BYTES_MAX);

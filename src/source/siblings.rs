@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::append::sentence;
 use super::catalog::LogState;
-use super::generation::{Generation, Phase, Storage, open_identical, read_head, storage_of};
+use super::generation::{Content, Generation, Phase, Storage, open_identical, read_head, storage_of};
 use super::identity::FileIdentity;
 use super::pattern::is_temporary;
 use super::read::{Trouble, tip_in_file, tip_in_memory};
@@ -89,7 +89,9 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
     let generation = Generation {
         serial: 0,
         identity,
+        hint: identity.hint(),
         former: Vec::new(),
+        late: Vec::new(),
         path: sibling.path.as_path().into(),
         held: None,
         storage,
@@ -99,7 +101,7 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
         phase: Phase::Settled,
         modified: sibling.modified,
     };
-    let mut content = Generation { held: Some(Arc::new(file.try_clone()?)), ..generation.clone() }.open()?;
+    let mut content = Content::of(Arc::new(file.try_clone()?), storage);
     let head = read_head(&mut content)?;
     let end = generation.end.max(head.base);
     let first = head.tip_start(end);

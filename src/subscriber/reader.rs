@@ -1,40 +1,56 @@
 //! One subscriber's way through one log: from generation to generation, oldest bytes first, never past a hole without
 //! telling. Pulls; holds nothing but its places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::event::{Reason, RotateKind};
-use crate::position::Position;
-use crate::source::catalog::{Log, LogState, Succession};
+use crate::event::{Continuity, Reason, RotateKind};
+use crate::position::{Hint, Position};
+use crate::source::catalog::{Log, Succession};
 use crate::source::generation::{Generation, Phase, Storage};
 use crate::source::read::{self, Fetched, LongRecord, Missing, Opened, Place, Trouble};
 use crate::source::tail::Piece;
 
 /// How long a reader that found other bytes than it should waits for the follower to find out why.
-const DOUBT: Duration = Duration::from_secs(2);
-/// How long a reader waits before it tries an unreadable file again.
-const UNREADABLE_RETRY: Duration = Duration::from_secs(1);
-/// How often it tries before it goes on behind an unreadable file.
-const UNREADABLE_TRIES: u32 = 3;
+const DOUBT: Duration = Duration::from_secs(10);
+/// How often it looks again meanwhile.
+const DOUBT_PAUSE: Duration = Duration::from_millis(20);
+/// How long a file that can't be read is tried again, before the reader goes on behind it.
+const UNREADABLE: Duration = Duration::from_secs(3);
+/// How often it is tried meanwhile.
+const UNREADABLE_PAUSE: Duration = Duration::from_millis(500);
+/// How many earlier generations a reader remembers, to hear it when they grow again.
+const FINISHED_MAX: usize = 64;
 
 /// A cursor in one log.
 pub struct Reader {
     /// The log.
     pub log: Arc<Log>,
+    /// The generation that is read, last, and earlier ones that may still grow.
     places: Vec<Place>,
+    /// Earlier generations that were read to their end and are settled.
+    finished: Vec<Place>,
     until: Option<BTreeMap<u64, u64>>,
     opened: Option<Opened>,
-    /// The generation that was read to an end that only reading could tell.
-    exhausted: Option<u64>,
-    tries: u32,
+    /// Generations that were read to an end that only reading could tell, or whose rest can't be had.
+    exhausted: BTreeSet<u64>,
+    doubt: Option<Doubt>,
+}
+
+/// A read that failed and is tried again.
+#[derive(Clone, Copy)]
+struct Doubt {
+    since: Instant,
+    again: Instant,
 }
 
 /// What comes next in a log.
 pub enum Next {
     /// Nothing now.
     Nothing,
+    /// Something can't be read now: try again then.
+    Later(Instant),
     /// Whole records at one of the places.
     Piece(Piece),
     /// One long record.
@@ -65,11 +81,6 @@ enum Plan {
     Nothing,
     /// Read on at this place.
     Read(Place),
-    /// Take up an earlier generation that grew again.
-    Adopt {
-        serial: u64,
-        from: u64,
-    },
     /// Go on in the next generation.
     Cross {
         to: Place,
@@ -79,14 +90,14 @@ enum Plan {
     CutBack {
         to: Place,
     },
-    /// The current generation is not there any more.
-    Lost,
+    /// The generation of this place is not known any more.
+    Lost(Place),
 }
 
 impl Reader {
     /// A reader at `places`, the oldest first; none means before all that the log will hold.
     pub fn new(log: Arc<Log>, places: Vec<Place>) -> Self {
-        Reader { log, places, until: None, opened: None, exhausted: None, tries: 0 }
+        Reader { log, places, finished: Vec::new(), until: None, opened: None, exhausted: BTreeSet::new(), doubt: None }
     }
 
     /// Ends this reader at what the log holds now.
@@ -96,11 +107,19 @@ impl Reader {
     }
 
     /// Its positions, the current one first: what ids are made of.
-    pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        let telling = self.places.iter().rev().map(|place| place.position).filter(|position| !position.is_before_all());
-        let silent = self.places.iter().all(|place| place.position.is_before_all());
-        let fallback = silent.then(|| self.places.last().map_or_else(|| read::nothing_yet(&self.log), |place| place.position));
-        telling.chain(fallback)
+    pub fn positions(&self) -> Vec<Position> {
+        match self.places.as_slice() {
+            [] => vec![read::nothing_yet(&self.log)],
+            [only] if only.position.is_before_all() => {
+                // It would mean "nothing had"; what came before it was had.
+                let state = self.log.state();
+                let earlier =
+                    state.generations.iter().rev().filter(|earlier| earlier.serial < only.serial && !earlier.is_empty());
+                let end = earlier.take(1).find_map(|earlier| state.end_position(self.log.source, earlier));
+                std::iter::once(only.position).chain(end).collect()
+            }
+            places => places.iter().rev().map(|place| place.position).collect(),
+        }
     }
 
     /// The position in generation `serial`, as [`Reader::positions`] gives it.
@@ -110,15 +129,15 @@ impl Reader {
 
     /// Moves the place in generation `serial` to `position`.
     pub fn advance(&mut self, serial: u64, position: Position) {
+        self.doubt = None;
         if let Some(place) = self.places.iter_mut().find(|place| place.serial == serial) {
             place.position = position;
         }
     }
 
     /// The hint that positions in generation `serial` carry.
-    pub fn hint(&self, serial: u64) -> crate::position::Hint {
-        let state = self.log.state();
-        state.generation(serial).map_or(crate::position::Hint::NO_FILE, |generation| generation.identity.hint())
+    pub fn hint(&self, serial: u64) -> Hint {
+        self.log.state().generation(serial).map_or(Hint::NO_FILE, |generation| generation.hint)
     }
 
     /// Where generation `serial` ends for this reader, if it must stop before its end.
@@ -132,7 +151,7 @@ impl Reader {
     }
 
     /// When the generation that is read now was last written: what history of several logs is merged by.
-    pub fn modified(&self) -> Option<std::time::SystemTime> {
+    pub fn modified(&self) -> Option<SystemTime> {
         let state = self.log.state();
         let current = self.places.last().and_then(|place| state.generation(place.serial)).or(state.generations.first())?;
         Some(current.modified)
@@ -148,22 +167,12 @@ impl Reader {
         loop {
             match self.plan() {
                 Plan::Nothing => return Next::Nothing,
-                Plan::Lost => return self.lost(Reason::Overrun),
+                Plan::Lost(place) => return self.lost(place, Reason::Overrun),
                 Plan::CutBack { to } => return self.cut_back(to),
                 Plan::Cross { to, succession } => {
                     self.places.push(to);
-                    self.exhausted = None;
                     if let Some(succession) = succession {
                         return Next::Crossed(succession);
-                    }
-                }
-                Plan::Adopt { serial, from } => {
-                    let log = self.log.clone();
-                    if let Ok(Ok(place)) = tokio::task::spawn_blocking(move || read::place_at(&log, serial, from)).await {
-                        self.places.push(place);
-                        self.places.sort_by_key(|place| place.serial);
-                    } else {
-                        return Next::Nothing;
                     }
                 }
                 Plan::Read(place) => {
@@ -182,58 +191,55 @@ impl Reader {
             return;
         }
         let state = self.log.state();
-        self.places.retain(|place| {
-            place.serial == serial
-                || state.generation(place.serial).is_some_and(|earlier| {
-                    let unread = earlier.end != Generation::UNKNOWN_END && earlier.has_more(place.position.offset);
-                    unread || matches!(earlier.phase, Phase::Settling { .. })
-                })
+        let (kept, left) = std::mem::take(&mut self.places).into_iter().partition(|place: &Place| {
+            let settling = state.generation(place.serial).is_some_and(|earlier| earlier.phase == Phase::Settling);
+            let unread = state.generation(place.serial).is_some_and(|earlier| earlier.has_more(place.position.offset));
+            place.serial == serial || settling || (unread && !self.exhausted.contains(&place.serial))
         });
+        self.places = kept;
+        self.finished.extend::<Vec<Place>>(left);
+        let surplus = self.finished.len().saturating_sub(FINISHED_MAX);
+        self.finished.drain(..surplus);
     }
 
     fn plan(&mut self) -> Plan {
         let state = self.log.state();
         let Some(current) = self.places.last().copied() else {
-            return match state.generations.first() {
-                Some(first) if self.reaches(first.serial) => {
-                    Plan::Cross { to: at_base(&self.log, &state, first.serial), succession: None }
-                }
-                _ => Plan::Nothing,
-            };
+            let first = state.generations.iter().find(|generation| !generation.is_empty() && self.reaches(generation.serial));
+            return first.map_or(Plan::Nothing, |first| Plan::Cross { to: read::at_base(&self.log, first), succession: None });
         };
-        let Some(generation) = state.generation(current.serial) else { return Plan::Lost };
+        let Some(generation) = state.generation(current.serial) else { return Plan::Lost(current) };
         if current.position.offset > generation.end
             && let Some(position) = state.end_position(self.log.source, generation)
         {
             return Plan::CutBack { to: Place { serial: current.serial, position } };
         }
-        for earlier in state.generations.iter().filter(|earlier| earlier.serial < current.serial) {
-            if let Phase::Settling { from: Some(from) } = earlier.phase
-                && earlier.has_more(from)
-                && !self.places.iter().any(|place| place.serial == earlier.serial)
-            {
-                return Plan::Adopt { serial: earlier.serial, from };
-            }
+        // An earlier generation that grew again is taken up where it was left.
+        let grew = |place: &Place| {
+            let earlier = state.generation(place.serial);
+            earlier.is_some_and(|earlier| earlier.has_more(place.position.offset) && !self.exhausted.contains(&place.serial))
+        };
+        if let Some(index) = self.finished.iter().position(grew) {
+            let place = self.finished.remove(index);
+            self.places.push(place);
+            self.places.sort_by_key(|place| place.serial);
+        }
+        if let Some(gone) = self.places.iter().find(|place| state.generation(place.serial).is_none()) {
+            return Plan::Lost(*gone);
         }
         let more = |place: &&Place| {
             let end = state.generation(place.serial).map_or(0, |generation| generation.end);
-            // An earlier generation whose end only reading tells was left because it was read to its end.
-            let read_out =
-                end == Generation::UNKNOWN_END && (place.serial != current.serial || self.exhausted == Some(place.serial));
-            place.position.offset < end.min(self.stop(place.serial)) && !read_out
+            place.position.offset < end.min(self.stop(place.serial)) && !self.exhausted.contains(&place.serial)
         };
         if let Some(place) = self.places.iter().find(more) {
             return Plan::Read(*place);
         }
+        // An empty successor has nothing to be known by: stay at the end of this one until it has, or has passed.
+        let later = |serial| state.after(serial).is_some_and(|later| self.reaches(later.serial));
         match state.after(current.serial) {
-            // An empty successor has nothing to be known by: stay at the end of this one until it has, or has passed.
-            Some(next)
-                if self.reaches(next.serial)
-                    && (next.has_more(next.head.base)
-                        || state.after(next.serial).is_some_and(|later| self.reaches(later.serial))) =>
-            {
+            Some(next) if self.reaches(next.serial) && (!next.is_empty() || later(next.serial)) => {
                 let succession = state.successions.get(&next.serial).copied();
-                Plan::Cross { to: at_base(&self.log, &state, next.serial), succession }
+                Plan::Cross { to: read::at_base(&self.log, next), succession }
             }
             _ => Plan::Nothing,
         }
@@ -241,8 +247,10 @@ impl Reader {
 
     async fn read(&mut self, place: Place, line_bytes_max: usize) -> Option<Next> {
         if let Some(piece) = read::fetch_hot(&self.log, &place) {
-            self.tries = 0;
             return Some(Next::Piece(piece));
+        }
+        if let Some(doubt) = self.doubt.filter(|doubt| Instant::now() < doubt.again) {
+            return Some(Next::Later(doubt.again));
         }
         let (log, mut opened) = (self.log.clone(), self.opened.take());
         let cold = tokio::task::spawn_blocking(move || {
@@ -253,39 +261,80 @@ impl Reader {
         let Ok((fetched, opened)) = cold.await else { return Some(Next::Nothing) };
         self.opened = opened;
         match fetched {
-            Ok(Fetched::Piece(piece)) => {
-                self.tries = 0;
-                Some(Next::Piece(piece))
-            }
+            Ok(Fetched::Piece(piece)) => Some(Next::Piece(piece)),
             Ok(Fetched::Long(record)) => Some(Next::Long { serial: place.serial, record }),
             Ok(Fetched::End) => {
-                self.exhausted = Some(place.serial);
+                self.exhausted.insert(place.serial);
                 None
             }
-            Err(trouble) => self.trouble(place, trouble).await,
+            Err(trouble) => Some(self.trouble(place, &trouble)),
         }
     }
 
     /// Waits where the follower will know more in a moment, and tells where it does not.
-    async fn trouble(&mut self, place: Place, trouble: Trouble) -> Option<Next> {
-        self.tries += 1;
+    fn trouble(&mut self, place: Place, trouble: &Trouble) -> Next {
         self.opened = None;
-        let destroyed = self.log.state().generation(place.serial).is_none_or(|generation| generation.storage == Storage::Lost);
-        match trouble {
-            Trouble::Changed(reason) if destroyed || self.tries > 1 => Some(self.lost(reason)),
-            Trouble::Gone if destroyed || self.tries > 1 => Some(self.lost(Reason::Overrun)),
-            Trouble::Changed(_) | Trouble::Gone => {
-                let mut changes = self.log.changes();
-                // Either it changes or the time is up; both mean to look again.
-                let _ = tokio::time::timeout(DOUBT, changes.changed()).await;
-                None
+        let now = Instant::now();
+        let since = self.doubt.map_or(now, |doubt| doubt.since);
+        let (destroyed, followed) = {
+            let state = self.log.state();
+            let destroyed = state.generation(place.serial).is_none_or(|generation| generation.storage == Storage::Lost);
+            (destroyed, state.after(place.serial).is_some())
+        };
+        let waited = now.duration_since(since);
+        let (give_up, pause, reason) = match trouble {
+            Trouble::Damaged(_) => (true, DOUBT_PAUSE, Reason::Unreadable),
+            Trouble::Unreadable(_) => {
+                (waited > UNREADABLE && (followed || self.until.is_some()), UNREADABLE_PAUSE, Reason::Unreadable)
             }
-            Trouble::Unreadable(_) if self.tries < UNREADABLE_TRIES || self.log.state().after(place.serial).is_none() => {
-                tokio::time::sleep(UNREADABLE_RETRY).await;
-                Some(Next::Nothing)
-            }
-            Trouble::Unreadable(_) => Some(self.lost(Reason::Unreadable)),
+            Trouble::Gone => (destroyed && followed || waited > DOUBT, DOUBT_PAUSE, Reason::Overrun),
+            Trouble::Changed(reason) => (destroyed && followed || waited > DOUBT, DOUBT_PAUSE, *reason),
+        };
+        if give_up {
+            return self.lost(place, reason);
         }
+        self.doubt = Some(Doubt { since, again: now + pause });
+        Next::Later(now + pause)
+    }
+
+    /// Goes on behind what can't be had at `place`, and says so.
+    fn lost(&mut self, place: Place, reason: Reason) -> Next {
+        (self.doubt, self.opened) = (None, None);
+        let state = self.log.state();
+        let generation = state.generation(place.serial);
+        let end = generation.map(|generation| generation.end).filter(|&end| end != Generation::UNKNOWN_END);
+        let next = state.after(place.serial);
+        let deleted = generation.is_none_or(|generation| generation.storage == Storage::Lost);
+        let succession = next.and_then(|next| state.successions.get(&next.serial));
+        let reason = match succession {
+            Some(Succession { kind: RotateKind::Truncate, .. }) if deleted => Reason::Truncated,
+            Some(_) if deleted => Reason::Overrun,
+            _ => reason,
+        };
+        let missing = Missing {
+            reason,
+            file: generation.and_then(read::file_of),
+            certain: end.map_or(reason == Reason::Unreadable, |end| end > place.position.offset),
+            may_repeat: false,
+        };
+        let lost_bytes = end.map(|end| end.saturating_sub(place.position.offset));
+        let current = self.places.last().is_some_and(|current| current.serial == place.serial);
+        match generation {
+            None => {
+                self.places.retain(|other| other.serial != place.serial);
+                if current {
+                    self.places.extend(next.map(|next| read::at_base(&self.log, next)));
+                }
+            }
+            Some(generation) => {
+                self.exhausted.insert(place.serial);
+                let behind = state.end_position(self.log.source, generation);
+                if let (Some(behind), Some(place)) = (behind, self.places.iter_mut().find(|other| other.serial == place.serial)) {
+                    place.position = behind;
+                }
+            }
+        }
+        Next::Hole(Hole { from: place.position, missing, lost_bytes })
     }
 
     /// Goes on at the new end of a file that was cut back: what stood behind it was had, or is gone.
@@ -297,46 +346,16 @@ impl Reader {
         Next::Hole(Hole { from, missing, lost_bytes: None })
     }
 
-    /// Goes on behind what can't be had, and says so.
-    fn lost(&mut self, reason: Reason) -> Next {
-        self.tries = 0;
-        self.opened = None;
-        let state = self.log.state();
-        let Some(current) = self.places.last().copied() else { return Next::Nothing };
-        let generation = state.generation(current.serial);
-        let end = generation.map(|generation| generation.end).filter(|&end| end != u64::MAX);
-        let missing = Missing {
-            reason,
-            file: generation.and_then(|generation| Some(generation.path.file_name()?.to_string_lossy().into_owned())),
-            certain: end.is_none_or(|end| end > current.position.offset),
-            may_repeat: false,
-        };
-        let lost_bytes = end.map(|end| end.saturating_sub(current.position.offset));
-        let next = state.after(current.serial).map(|next| next.serial);
-        let places = match next {
-            Some(next) => vec![at_base(&self.log, &state, next)],
-            // The same file goes on, with other bytes: begin it anew.
-            None if generation.is_some() => vec![at_base(&self.log, &state, current.serial)],
-            None => Vec::new(),
-        };
-        let may_repeat = next.is_none() && generation.is_some();
-        drop(state);
-        self.places = places;
-        Next::Hole(Hole { from: current.position, missing: Missing { may_repeat, ..missing }, lost_bytes })
-    }
-
-    /// What is uncertain after `succession`: what was written between the last read and the truncation.
+    /// What is uncertain after `succession`: what was written between the last read and the truncation, or in a file that
+    /// came and went unseen.
     pub fn uncertainty(&self, succession: Succession) -> Option<Hole> {
+        let reason = match succession {
+            Succession { kind: RotateKind::Truncate, .. } => Reason::Truncated,
+            Succession { continuity: Continuity::Assumed, .. } => Reason::Overrun,
+            _ => return None,
+        };
         let from = self.places.iter().rev().nth(1).or(self.places.last())?.position;
         let file = self.log.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let missing = Missing { reason: Reason::Truncated, file, certain: false, may_repeat: false };
-        (succession.kind == RotateKind::Truncate).then_some(Hole { from, missing, lost_bytes: None })
+        Some(Hole { from, missing: Missing { reason, file, certain: false, may_repeat: false }, lost_bytes: None })
     }
-}
-
-/// The place at the beginning of a generation that `state` has.
-fn at_base(log: &Log, state: &LogState, serial: u64) -> Place {
-    let generation = state.generation(serial).expect("the serial is of this state");
-    let position = Position::before_all(log.source, generation.head.base, generation.identity.hint());
-    Place { serial, position }
 }

@@ -108,7 +108,7 @@ fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
 fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
     let (mut readers, mut gaps) = (Vec::new(), Vec::new());
     for log in selected {
-        let live = log.state().live().map(|live| live.serial);
+        let live = log.state().newest().map(|newest| newest.serial);
         let place = live.map(|serial| read::place_at(log, serial, offset));
         let places = match place {
             None => Vec::new(),

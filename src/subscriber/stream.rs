@@ -54,6 +54,7 @@ pub struct Subscription {
     turn: usize,
     caught_up: bool,
     held_back: HeldBack,
+    again_at: Option<Instant>,
     moves: watch::Receiver<u64>,
     own_moves: Option<watch::Receiver<crate::source::catalog::LogState>>,
     _slot: Slot,
@@ -125,6 +126,7 @@ impl Subscription {
             turn: 0,
             caught_up: false,
             held_back: HeldBack::default(),
+            again_at: None,
             own_moves,
             _slot: parts.slot,
         }
@@ -141,15 +143,19 @@ impl Subscription {
         resumed && !self.follow && self.readers.iter_mut().all(Reader::is_at_end)
     }
 
-    /// When the next checkpoint is due, if records were kept back.
-    pub fn checkpoint_due(&self) -> Option<Instant> {
-        self.held_back.since.map(|since| since + CHECKPOINT_TIME)
+    /// When to call [`Subscription::fill`] again even if nothing moves: a checkpoint is due, or a file is tried again.
+    pub fn due(&self) -> Option<Instant> {
+        let checkpoint = self.held_back.since.map(|since| since + CHECKPOINT_TIME);
+        checkpoint.into_iter().chain(self.again_at).min()
     }
 
     /// Hands the next events, at most about 128 KiB of records, to `sink`. Must not be dropped before it is done.
     pub async fn fill(&mut self, sink: &mut impl Sink) -> Filled {
-        if let Some(early) = self.early.pop_front() {
-            self.tell_early(early, sink);
+        if !self.early.is_empty() {
+            // All at once: a client that is cut off before a gap must not take its end for had.
+            for early in std::mem::take(&mut self.early) {
+                self.tell_early(early, sink);
+            }
             return Filled::Moved;
         }
         if self.left == Some(0) {
@@ -158,11 +164,16 @@ impl Subscription {
         // What moves from here on wakes `moved`.
         self.moves.mark_unchanged();
         self.own_moves.iter_mut().for_each(watch::Receiver::mark_unchanged);
+        self.again_at = None;
         self.take_in_new_logs(sink);
         self.tell_notices(sink);
         for index in self.order() {
             match self.readers[index].next(self.shared.limits.line_bytes_max).await {
                 Next::Nothing => continue,
+                Next::Later(at) => {
+                    self.again_at = Some(self.again_at.map_or(at, |other: Instant| other.min(at)));
+                    continue;
+                }
                 Next::Piece(piece) => self.take_piece(index, &piece, sink),
                 Next::Long { serial, record } => self.take_long(index, serial, &record, sink),
                 Next::Hole(hole) => self.tell_hole(index, hole, sink),
@@ -183,7 +194,7 @@ impl Subscription {
         }
         self.checkpoint(sink);
         if !self.follow {
-            return Filled::End;
+            return if self.again_at.is_some() { Filled::Idle } else { Filled::End };
         }
         if !std::mem::replace(&mut self.caught_up, true) && self.notices.wanted {
             self.tell(0, &Event::Live, sink);
@@ -366,18 +377,20 @@ impl HeldBack {
     }
 }
 
-/// All positions of a stream, those of log `first` first, and of that log the one of its event's own generation.
+/// All positions of a stream, those of log `first` first, without `own`. Every log's current position comes before any
+/// log's earlier ones, which are the ones to spare where many logs rotate at once.
 fn positions(readers: &[Reader], first: usize, own: Option<&Position>) -> Vec<Position> {
-    let of = |index: usize| readers[index].positions();
-    let rest = (0..readers.len()).filter(|&index| index != first);
-    let mut positions: Vec<Position> = readers.get(first).into_iter().flat_map(|_| of(first)).chain(rest.flat_map(of)).collect();
+    let order = (first..readers.len()).chain(0..first.min(readers.len()));
+    let (mut current, mut earlier) = (Vec::new(), Vec::new());
+    for index in order {
+        let mut positions = readers[index].positions().into_iter();
+        current.extend(positions.next());
+        earlier.extend(positions);
+    }
     if readers.is_empty() {
-        positions.push(Position::of_no_log());
+        current.push(Position::of_no_log());
     }
-    if let Some(own) = own {
-        positions.retain(|position| position != own);
-    }
-    // More only where many logs rotate at once; the earlier generations' are the ones to spare.
+    let mut positions: Vec<Position> = current.into_iter().chain(earlier).filter(|position| Some(position) != own).collect();
     positions.truncate(CURSOR_POSITIONS_MAX);
     positions
 }
