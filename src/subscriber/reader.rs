@@ -170,6 +170,9 @@ impl Reader {
                 Plan::Lost(place) => return self.lost(place, Reason::Overrun),
                 Plan::CutBack { to } => return self.cut_back(to),
                 Plan::Cross { to, succession } => {
+                    if self.places.is_empty() {
+                        self.hear_empty_before(to.serial);
+                    }
                     self.places.push(to);
                     if let Some(succession) = succession {
                         return Next::Crossed(succession);
@@ -182,6 +185,13 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Takes places in the generations before `serial`: empty ones, which a late writer may still fill.
+    fn hear_empty_before(&mut self, serial: u64) {
+        let state = self.log.state();
+        let earlier = state.generations.iter().filter(|earlier| earlier.serial < serial && earlier.storage != Storage::Lost);
+        self.places.extend(earlier.map(|earlier| read::at_base(&self.log, earlier)));
     }
 
     /// Lets go of earlier generations once records of the current one, `serial`, are delivered: those that are settled
