@@ -30,7 +30,7 @@ impl Sink for Writer {
         match event {
             Event::Hello(_) | Event::Pos => {}
             Event::Record(record) => {
-                self.out.extend_from_slice(String::from_utf8_lossy(&record.line).as_bytes());
+                self.out.extend_from_slice(String::from_utf8_lossy(&record.line).replace('\0', "\u{2400}").as_bytes());
                 self.out.extend_from_slice(record.cut_mark().unwrap_or_default().as_bytes());
                 self.out.push(b'\n');
             }

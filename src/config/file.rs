@@ -84,14 +84,29 @@ fn stars() -> String {
 
 /// `[[event]]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, try_from = "EventTable")]
+pub struct EventEntry(EventTable);
+
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EventEntry {
+struct EventTable {
     #[serde(deserialize_with = "parsed")]
     name: EventName,
     #[serde(rename = "match", deserialize_with = "parsed")]
     pattern: Pattern,
     #[serde(default)]
     data: EventData,
+}
+
+impl TryFrom<EventTable> for EventEntry {
+    type Error = String;
+
+    fn try_from(table: EventTable) -> Result<Self, String> {
+        if table.data == EventData::Captures && !table.pattern.has_names() {
+            return Err("data = \"captures\" needs a named group in match; write (?P<name>…)".into());
+        }
+        Ok(EventEntry(table))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -120,7 +135,7 @@ pub fn rules(options: &Options) -> Rules {
         event: options
             .event
             .iter()
-            .map(|entry| EventRule { name: entry.name.0.clone(), pattern: entry.pattern.clone(), data: entry.data })
+            .map(|EventEntry(table)| EventRule { name: table.name.0.clone(), pattern: table.pattern.clone(), data: table.data })
             .collect(),
     }
 }
@@ -207,11 +222,14 @@ mod tests {
                 ":3: event.match: the pattern \"a(\" is no regular expression: unclosed group",
             ),
             ("[[event]]\nname = \"gap\"\nmatch = 'a'\n", ":2: event.name: the event name \"gap\" is sidetail's own"),
+            ("[[event]]\nname = \"a\"\nmatch = 'a'\ndata = \"captures\"\n", ":1: event: data = \"captures\" needs a named group"),
             ("[[drop]]\nmatsch = 'a'\n", ":2: drop.matsch: unknown field `matsch`, expected `match`"),
             ("[[log]]\nname = \"a b\"\npath = \"/x\"\n", ":1: log: \"a b\" is no name for a log"),
             ("[[redact]]\nwith = 'x'\n", ":1: redact: missing field `match`"),
             ("watch = \"often\"\n", ":1: watch: unknown variant `often`, expected one of `auto`, `notify`, `poll`"),
             ("log-level = 'loud'\n", ":1: log-level: \"loud\" is not one of error, warn"),
+            ("max-line = \"1B\"\n", ":1: max-line: \"1B\" is not between 64B and 64MiB"),
+            ("heartbeat = \"0s\"\n", ":1: heartbeat: \"0s\" is no time that passes; write 15s"),
             ("max-line = true\n", ":1: max-line: write this value as a string in quotes"),
             ("a = = b\n", ":1: a: "),
         ] {

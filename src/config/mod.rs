@@ -15,16 +15,11 @@ use crate::source::pattern::LogPattern;
 use crate::source::watch::WatchMode;
 use crate::subscriber::rules::Rules;
 use options::{LogFormat, Options};
-use values::{Count, Listen, Size, Time};
-
-/// The smallest `--max-line`, in bytes.
-const LINE_BYTES_MIN: u64 = 64;
-/// The largest `--max-line`, in bytes: a record is in memory whole.
-const LINE_BYTES_MAX: u64 = 64 << 20;
+use values::{Count, LineSize, Listen, Size, Time};
 
 /// Follows log files and serves their lines as Server-Sent Events that resume exactly where a client left off.
 #[derive(Debug, Parser)]
-#[command(name = "sidetail", version, args_conflicts_with_subcommands = true, after_help = AFTER_HELP)]
+#[command(name = "sidetail", version, args_conflicts_with_subcommands = true, subcommand_precedence_over_arg = true, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -158,16 +153,9 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
             "no log is named; name one: sidetail app=/var/log/app.log, or [[log]] in the config (sidetail --help says more)";
         return Err(error(missing.into()));
     }
-    no_name_twice(&patterns).map_err(error)?;
-    let line_bytes = options.max_line.unwrap_or(Size(256 << 10)).0;
-    if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&line_bytes) {
-        return Err(error(format!("max-line is {} to {}", Size(LINE_BYTES_MIN), Size(LINE_BYTES_MAX))));
-    }
+    let from = options.config.as_deref().map_or(String::new(), |file| format!("{}: ", file.display()));
+    no_name_twice(&patterns).map_err(|why| error(format!("{from}{why}")))?;
     let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
-    let heartbeat = time(options.heartbeat, 15);
-    if heartbeat.is_zero() {
-        return Err(error("heartbeat is more than 0s; write 15s".into()));
-    }
     Ok(Config {
         rules: file::rules(&options),
         warnings: options.log.iter().flat_map(|entry| entry.not_yet.clone()).collect(),
@@ -176,10 +164,10 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         base_path: options.base_path.unwrap_or_default().0,
         logs: patterns,
         watch: options.watch.unwrap_or_default(),
-        heartbeat,
+        heartbeat: options.heartbeat.map_or(Duration::from_secs(15), |period| period.0),
         retry: time(options.retry, 2),
         grace: time(options.grace, 5),
-        line_bytes_max: usize::try_from(line_bytes).unwrap_or(usize::MAX),
+        line_bytes_max: options.max_line.map_or(256 << 10, |LineSize(bytes)| bytes as usize),
         hot_tail_bytes: usize::try_from(options.hot_tail.unwrap_or(Size(8 << 20)).0).unwrap_or(usize::MAX),
         hold_time: time(options.hold_time, 600),
         hold_bytes: options.hold_bytes.unwrap_or(Size(1 << 30)).0,

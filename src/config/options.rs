@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::file::{DropEntry, EventEntry, LogEntry, RedactEntry};
-use super::values::{BasePath, Count, Listen, Origin, Size, Time};
+use super::values::{BasePath, Count, LineSize, Listen, Origin, Period, Size, Time};
 use crate::source::watch::WatchMode;
 
 /// Everything that can be set. What was not given is `None`.
@@ -30,14 +30,14 @@ pub struct Options {
     pub watch: Option<WatchMode>,
     /// Time without traffic after which a heartbeat is sent [default: 15s]
     #[arg(long, env = "SIDETAIL_HEARTBEAT", value_name = "TIME")]
-    pub heartbeat: Option<Time>,
+    pub heartbeat: Option<Period>,
     /// What clients are told to wait before they reconnect, give or take a fifth [default: 2s]
     #[arg(long, env = "SIDETAIL_RETRY", value_name = "TIME")]
     pub retry: Option<Time>,
     /// Longest line that is delivered whole [default: 256KiB]
     #[arg(long, env = "SIDETAIL_MAX_LINE", value_name = "SIZE")]
     #[serde(alias = "max_line")]
-    pub max_line: Option<Size>,
+    pub max_line: Option<LineSize>,
     /// Memory for the newest bytes of all logs together [default: 8MiB]
     #[arg(long, env = "SIDETAIL_HOT_TAIL", value_name = "SIZE")]
     #[serde(alias = "hot_tail")]

@@ -94,6 +94,35 @@ impl fmt::Display for Size {
     }
 }
 
+/// The longest line, in bytes: a record is in memory whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineSize(pub u64);
+
+const LINE_BYTES: std::ops::RangeInclusive<u64> = 64..=64 << 20;
+
+impl FromStr for LineSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Size(size) = text.parse()?;
+        let limits = || format!("{text:?} is not between {} and {}", Size(*LINE_BYTES.start()), Size(*LINE_BYTES.end()));
+        LINE_BYTES.contains(&size).then_some(LineSize(size)).ok_or_else(limits)
+    }
+}
+
+/// A length of time that is not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period(pub Duration);
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Time(time) = text.parse()?;
+        if time.is_zero() { Err(format!("{text:?} is no time that passes; write 15s")) } else { Ok(Period(time)) }
+    }
+}
+
 /// The path under which everything is served: empty, or `/x` without a `/` at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BasePath(pub String);
@@ -162,7 +191,7 @@ macro_rules! from_text {
         }
     )*};
 }
-from_text!(Listen, Time, Size, BasePath, Origin, Count);
+from_text!(Listen, Time, Period, Size, LineSize, BasePath, Origin, Count);
 
 /// A TOML string, or the text of a TOML number: `1024` is as good as `"1024"`.
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -32,6 +32,8 @@ pub struct Settings {
 const HOT: Duration = Duration::from_secs(2);
 /// The least time between two looks, so that a busy writer's lines are gathered.
 const PACE: Duration = Duration::from_millis(2);
+/// How long a request for a look waits for a busy log to be read to its end.
+const ANSWER: Duration = Duration::from_secs(1);
 /// How often names are looked at without a notification.
 const SCAN: Duration = Duration::from_secs(1);
 
@@ -84,7 +86,7 @@ struct Rounds {
     patterns: Vec<LogPattern>,
     logs: Logs,
     watched: Vec<Watched>,
-    by_path: HashMap<PathBuf, usize>,
+    by_path: HashMap<PathBuf, Vec<usize>>,
     kit: Kit,
 }
 
@@ -92,7 +94,7 @@ impl Rounds {
     fn run(&mut self, alarm: &Alarm) {
         let mut scan_due = Instant::now();
         let mut rung = Rung { all: true, ..Rung::default() };
-        let mut answered = 0;
+        let (mut answered, mut asked_at) = (0, Instant::now());
         loop {
             let started = Instant::now();
             let mut changed = false;
@@ -106,10 +108,17 @@ impl Rounds {
                 self.shed();
                 self.logs.announce_moves();
             }
-            answered = rung.asked;
-            self.logs.announce_answered(answered);
+            // Whoever asked is answered when all that was there then has been read, unless that takes too long.
+            if !self.watched.iter().any(|watched| watched.followed.behind) || asked_at.elapsed() > ANSWER {
+                answered = rung.asked;
+                self.logs.announce_answered(answered);
+            }
             let next = self.watched.iter().map(|watched| watched.due).min().unwrap_or(scan_due).min(scan_due);
-            rung = alarm.wait(next, answered);
+            let before = rung.asked;
+            rung = alarm.wait(next, before);
+            if rung.asked > before && before == answered {
+                asked_at = Instant::now();
+            }
             if rung.stop {
                 return;
             }
@@ -123,7 +132,7 @@ impl Rounds {
             self.watched.iter_mut().for_each(|watched| watched.due = now);
         }
         for path in &rung.paths {
-            if let Some(&index) = self.by_path.get(path) {
+            for &index in self.by_path.get(path).into_iter().flatten() {
                 self.watched[index].due = now;
             }
         }
@@ -152,13 +161,18 @@ impl Rounds {
                 problems.push(Problem { path: found.path.display().to_string(), error });
             }
         }
+        for folder in self.patterns.iter().flat_map(LogPattern::directories).collect::<HashSet<_>>() {
+            if let Err(error) = std::fs::read_dir(&folder) {
+                problems.push(Problem { path: folder.display().to_string(), error: error.to_string() });
+            }
+        }
         self.logs.set_problems(problems);
         let mut folders: HashSet<PathBuf> = self.patterns.iter().flat_map(LogPattern::directories).collect();
         self.by_path.clear();
         for (index, Watched { followed, .. }) in self.watched.iter().enumerate() {
             folders.extend(followed.real.parent().map(Path::to_path_buf));
-            self.by_path.insert(followed.log.path.clone(), index);
-            self.by_path.insert(followed.real.clone(), index);
+            self.by_path.entry(followed.log.path.clone()).or_default().push(index);
+            self.by_path.entry(followed.real.clone()).or_default().push(index);
         }
         self.watch.set(&folders);
         self.logs.set_watching(self.watch.status());
@@ -178,6 +192,10 @@ impl Rounds {
         if let Some(other) = self.watched.iter().find(|other| other.followed.log.source == log.source) {
             let other = &other.followed.log.name;
             return Err(format!("the names {} and {other} have the same hash; give this log another name", found.name));
+        }
+        if let Some(other) = self.watched.iter().find(|other| other.followed.has_file(&found.path)) {
+            let other = &other.followed.log.name;
+            return Err(format!("this file is of the log {other} already, under another name"));
         }
         let now = Instant::now();
         let mut followed = Followed::new(log.clone());

@@ -88,6 +88,13 @@ impl Followed {
         }
     }
 
+    /// Whether the file at `path` is one of this log, by another name.
+    pub fn has_file(&self, path: &Path) -> bool {
+        let AtPath::File(identity) = at_path(path) else { return false };
+        let live = self.live.iter().any(|live| live.identity == identity);
+        live || self.log.state().generations.iter().any(|generation| generation.identity == identity)
+    }
+
     /// One look at the log; whether anything of it changed.
     pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
         self.behind = false;

@@ -291,14 +291,21 @@ pub fn open_identical(path: &Path, identity: FileIdentity) -> io::Result<File> {
     moved.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{}: the file is gone", path.display())))
 }
 
+/// Magic bytes of compressed files that can't be read.
+const OTHER_COMPRESSION: [(&str, &[u8]); 3] = [("zstd", &[0x28, 0xb5, 0x2f, 0xfd]), ("xz", b"\xfd7zXZ\0"), ("bzip2", b"BZh")];
+
 /// How `file` stores its content, by its first bytes.
 ///
 /// # Errors
-/// What reading the file gives.
+/// What reading the file gives; `Unsupported`, in words, for a compression other than gzip.
 pub fn storage_of(file: &File) -> io::Result<Storage> {
-    let mut magic = [0; 2];
-    read_at(file, 0, &mut magic)?;
-    Ok(if magic == [0x1f, 0x8b] { Storage::Gzip } else { Storage::Plain })
+    let mut magic = [0; 6];
+    let filled = read_at(file, 0, &mut magic)?;
+    let magic = &magic[..filled];
+    if let Some((name, _)) = OTHER_COMPRESSION.iter().find(|(_, bytes)| magic.starts_with(bytes)) {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, format!("compressed with {name}, and only gzip can be read")));
+    }
+    Ok(if magic.starts_with(&[0x1f, 0x8b]) { Storage::Gzip } else { Storage::Plain })
 }
 
 /// Reads how the content begins: the first byte that is not NUL, and the up to 1024 bytes from there.

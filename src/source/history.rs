@@ -13,7 +13,7 @@ use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, live_generation,
 use super::generation::{Generation, Phase, Storage, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
-use super::siblings::{Likeness, SIBLINGS_MAX, Sibling, likeness, open_siblings};
+use super::siblings::{Likeness, OpenedSibling, SIBLINGS_MAX, Sibling, likeness, open_siblings};
 use crate::event::{Continuity, RotateKind};
 
 /// The coarsest clock by which a local file system dates its files.
@@ -67,12 +67,9 @@ impl Followed {
                 }
                 continue;
             }
-            newest = (generation.storage == Storage::Plain).then_some((file, generation.identity, serial));
+            newest = file.filter(|_| generation.storage == Storage::Plain).map(|file| (file, generation.identity, serial));
             generations.push(Generation { serial, ..generation });
         }
-        // An empty file counts while it may still be written.
-        let may_grow = newest.as_ref().map(|(_, _, serial)| *serial);
-        generations.retain(|generation| !generation.head.bytes().is_empty() || Some(generation.serial) == may_grow);
         self.log.update(|state| drop(state.generations.splice(..0, generations)));
         if let Some((file, identity, serial)) = newest {
             self.hold(kit, file, identity, serial, now);
@@ -104,7 +101,7 @@ impl Followed {
     }
 
     /// Lists the rotated files and opens those that are not known.
-    fn open_siblings(&mut self) -> Vec<(Sibling, Option<(Generation, File)>)> {
+    fn open_siblings(&mut self) -> Vec<(Sibling, Option<OpenedSibling>)> {
         let known: HashSet<FileIdentity> = self.log.state().generations.iter().map(|generation| generation.identity).collect();
         let found = open_siblings(&self.real, |identity| known.contains(identity));
         self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
@@ -121,7 +118,7 @@ impl Followed {
         let known = self.log.state().generations.clone();
         let Some(last) = known.iter().find(|generation| generation.serial == last) else { return Continuity::Assumed };
         let mut proved = false;
-        let mut missed: Vec<(Generation, File)> = Vec::new();
+        let mut missed: Vec<OpenedSibling> = Vec::new();
         for (sibling, opened) in found {
             let like = |other: &&Generation| match &opened {
                 Some((generation, _)) => likeness(generation, other, &self.log.state()) != Likeness::Other,
@@ -138,7 +135,7 @@ impl Followed {
                 (None, Some((generation, _))) => {
                     let again = missed.iter().any(|(other, _)| like(&other));
                     let may_grow = generation.storage == Storage::Plain;
-                    if sibling.modified >= last.modified && (may_grow || !generation.head.bytes().is_empty()) && !again {
+                    if sibling.modified >= last.modified && (may_grow || !generation.is_empty()) && !again {
                         missed.extend(opened);
                     }
                 }
@@ -147,7 +144,8 @@ impl Followed {
         }
         let mut continuity = if proved { Continuity::Proved } else { Continuity::Assumed };
         for (generation, file) in missed {
-            let (serial, identity, plain) = (kit.next_serial(), generation.identity, generation.storage == Storage::Plain);
+            let (serial, identity) = (kit.next_serial(), generation.identity);
+            let plain = file.filter(|_| generation.storage == Storage::Plain);
             // Those that follow it in the listing follow it indeed.
             let continuity = std::mem::replace(&mut continuity, Continuity::Proved);
             let succession = Succession { kind: RotateKind::Rename, continuity };
@@ -155,7 +153,7 @@ impl Followed {
                 state.successions.insert(serial, succession);
                 state.generations.push(Generation { serial, ..generation });
             });
-            if plain {
+            if let Some(file) = plain {
                 self.hold(kit, file, identity, serial, now);
             }
         }

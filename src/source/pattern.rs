@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::rotation::base_of;
+use super::rotation::{base_of, infix_of};
 
 /// What a directory stands for: the logs directly in it.
 const DIRECTORY_GLOB: &str = "*.log";
@@ -175,11 +175,14 @@ fn walk(at: &Path, steps: &[Step], depth: usize, directory: &mut dyn FnMut(&Path
         }
         [Step::Match { glob, hidden }] => {
             directory(at);
-            for name in names_in(at, *hidden) {
-                let (base, _) = base_of(&name);
-                if glob.is_match(&base) {
+            let names = names_in(at, *hidden);
+            for name in &names {
+                let (base, _) = base_of(name);
+                if names.iter().any(|live| infix_of(name, live).is_some()) {
+                    // `app.1.log` beside `app.log`: one of its rotated files.
+                } else if glob.is_match(&base) {
                     log(&at.join(base));
-                } else if glob.is_match(&name) {
+                } else if glob.is_match(name) {
                     log(&at.join(name));
                 }
             }

@@ -18,6 +18,9 @@ use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
 /// The longest record that counting back through a compressed generation takes into memory, in bytes.
 const LONG_BYTES_MAX: usize = 64 << 20;
 
+/// How much of a line over the limit rules see beyond it, in bytes: a secret that the cut goes through is still known.
+const BEYOND_BYTES: usize = 4096;
+
 /// A place to read on from: a generation, and the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -163,7 +166,7 @@ fn long_record(
         let left = usize::try_from(generation.end.saturating_sub(at)).unwrap_or(usize::MAX);
         let read = content.read(at, READ_BYTES.min(left))?;
         let line = memchr(b'\n', &read).map_or(read.len(), |lf| lf + 1);
-        let keep = line.min((line_bytes_max + 1).saturating_sub(bytes.len()));
+        let keep = line.min((line_bytes_max + BEYOND_BYTES).saturating_sub(bytes.len()));
         bytes.extend_from_slice(&read[..keep]);
         at += line as u64;
         if line < read.len() || read.last().is_none_or(|&byte| byte == b'\n') {
@@ -267,7 +270,7 @@ enum Verdict {
 pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     let generations = log.state().generations.clone();
     let mut places: Vec<Place> = Vec::new();
-    let mut missing = Vec::new();
+    let (mut missing, mut lost_empty) = (Vec::new(), false);
     for position in positions.iter().filter(|position| !position.is_before_all()) {
         match find(log, &generations, position) {
             Ok(place) => places.push(place),
@@ -276,8 +279,11 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     }
     for position in positions.iter().filter(|position| position.is_before_all() && positions.len() > 1) {
         let new = |generation: &&Generation| places.iter().all(|place| place.serial != generation.serial);
-        let named = generations.iter().rev().filter(|generation| generation.was_at(position.hint)).find(new);
-        places.extend(named.map(|generation| at_base(log, generation)));
+        match generations.iter().rev().filter(|generation| generation.was_at(position.hint)).find(new) {
+            Some(generation) => places.push(at_base(log, generation)),
+            // A file that was empty then can be known by nothing else; what it got since may be in any.
+            None => lost_empty = true,
+        }
     }
     places.sort_by_key(|place| place.serial);
     places.dedup_by_key(|place| place.serial);
@@ -296,7 +302,9 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
         let rewritten = generations.iter().any(|generation| generation.was_at(position.hint));
         rewritten || places.first().map(|place| place.serial) != oldest
     });
-    Resolved { places, missing: suspect.map(|(_, (missing, _))| Missing { certain: false, ..missing }) }
+    let suspect = suspect.map(|(_, (missing, _))| Missing { certain: false, ..missing });
+    let ambiguous = Missing { reason: Reason::Ambiguous, file: None, certain: false, may_repeat: false };
+    Resolved { places, missing: suspect.or(lost_empty.then_some(ambiguous)) }
 }
 
 /// Places in earlier generations that grew after the id of the place `newest` was minted, which does not name them.
@@ -472,7 +480,7 @@ fn last_backward(
             // One record that is longer than a block: its beginning tells.
             None => {
                 let start = record_start(content, base, from)?;
-                let bytes = content.read(start, (line_bytes_max + 1).min((to - start) as usize))?;
+                let bytes = content.read(start, (line_bytes_max + BEYOND_BYTES).min((to - start) as usize))?;
                 let line = Line::new(&bytes, start, to, line_bytes_max);
                 to = start;
                 Some(line).filter(&mut *keep).map(|line| line.start).into_iter().collect()

@@ -24,12 +24,25 @@ const NUMBER_DIGITS_MAX: usize = 5;
 /// A name without such a suffix is its own live name.
 pub fn base_of(name: &OsStr) -> (OsString, Option<Suffix>) {
     let bytes = name.as_bytes();
-    let plain = COMPRESSED.iter().find_map(|ending| bytes.strip_suffix(*ending)).unwrap_or(bytes);
+    let plain = without_compression(bytes);
     let live = |base: &[u8]| OsString::from_vec(base.to_vec());
     match split_suffix(plain) {
         Some((base, suffix)) if !base.is_empty() && base != b"." => (live(base), Some(suffix)),
         _ => (name.to_os_string(), None),
     }
+}
+
+/// The suffix that rotation put before the extension of `live`: `app.1.log` and `app-20261122.log.gz` are of `app.log`.
+pub fn infix_of(name: &OsStr, live: &OsStr) -> Option<Suffix> {
+    let (name, live) = (without_compression(name.as_bytes()), live.as_bytes());
+    let dot = live.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0)?;
+    let stem = name.strip_suffix(&live[dot..])?;
+    let (base, suffix) = split_suffix(stem)?;
+    (base == &live[..dot]).then_some(suffix)
+}
+
+fn without_compression(name: &[u8]) -> &[u8] {
+    COMPRESSED.iter().find_map(|ending| name.strip_suffix(*ending)).unwrap_or(name)
 }
 
 /// Splits a rotation suffix off: the longest run of digits and date punctuation at the end, from a `.` or `-` on.

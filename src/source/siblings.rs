@@ -13,11 +13,12 @@ use bytes::Bytes;
 
 use super::append::sentence;
 use super::catalog::LogState;
+use super::followed::SETTLE;
 use super::generation::{Content, Generation, Phase, Storage, open_identical, read_head, storage_of};
-use super::identity::FileIdentity;
+use super::identity::{FileIdentity, Head};
 use super::pattern::is_temporary;
 use super::read::{Trouble, tip_in_file, tip_in_memory};
-use super::rotation::{Suffix, base_of, by_age};
+use super::rotation::{Suffix, base_of, by_age, infix_of};
 use super::strength::is_strong;
 
 /// The most rotated files of one log that are looked at; older ones are as if they were gone.
@@ -56,9 +57,10 @@ pub fn siblings(live: &Path) -> Vec<Sibling> {
 fn list(live: &Path) -> Vec<Sibling> {
     let (Some(folder), Some(name)) = (live.parent(), live.file_name()) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let rotated = |name_found: OsString| match base_of(&name_found) {
-        (base, Some(suffix)) if base == name && !is_temporary(&name_found) => Some((folder.join(name_found), suffix)),
-        _ => None,
+    let rotated = |found: OsString| {
+        let (base, suffix) = base_of(&found);
+        let suffix = suffix.filter(|_| base == name).or_else(|| infix_of(&found, name))?;
+        (!is_temporary(&found)).then(|| (folder.join(found), suffix))
     };
     let sibling = |(path, suffix): (PathBuf, Suffix)| {
         let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
@@ -78,29 +80,41 @@ fn list(live: &Path) -> Vec<Sibling> {
     found
 }
 
+/// A rotated file that is there and can't be read: readers that come to it are told.
+fn unreadable(sibling: &Sibling) -> Option<Generation> {
+    let size = std::fs::metadata(&sibling.path).ok()?.len();
+    Some(Generation { end: size, ..bare(sibling, Storage::Plain) })
+}
+
+/// The generation in a rotated file of which nothing has been read.
+fn bare(sibling: &Sibling, storage: Storage) -> Generation {
+    Generation {
+        serial: 0,
+        identity: sibling.identity,
+        hint: sibling.identity.hint(),
+        former: Vec::new(),
+        path: sibling.path.as_path().into(),
+        held: None,
+        storage,
+        head: Head::default(),
+        end: 0,
+        tip: None,
+        phase: Phase::Settled,
+        late: Vec::new(),
+        modified: sibling.modified,
+    }
+}
+
 /// The generation that a rotated file holds, and the file while it is open.
 ///
 /// # Errors
 /// What opening and reading it give.
 fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
-    let (identity, file) = (sibling.identity, open_identical(&sibling.path, sibling.identity)?);
+    let file = open_identical(&sibling.path, sibling.identity)?;
     let storage = storage_of(&file)?;
     let size = file.metadata()?.len();
-    let generation = Generation {
-        serial: 0,
-        identity,
-        hint: identity.hint(),
-        former: Vec::new(),
-        late: Vec::new(),
-        path: sibling.path.as_path().into(),
-        held: None,
-        storage,
-        head: super::identity::Head::default(),
-        end: if storage == Storage::Plain { size } else { Generation::UNKNOWN_END },
-        tip: None,
-        phase: Phase::Settled,
-        modified: sibling.modified,
-    };
+    let generation =
+        Generation { end: if storage == Storage::Plain { size } else { Generation::UNKNOWN_END }, ..bare(sibling, storage) };
     let mut content = Content::of(Arc::new(file.try_clone()?), storage);
     let head = read_head(&mut content)?;
     let end = generation.end.max(head.base);
@@ -111,11 +125,14 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
     Ok((Generation { end, head, tip, ..generation }, file))
 }
 
+/// The generation of a rotated file, of serial 0, and the file where it can be read.
+pub type OpenedSibling = (Generation, Option<File>);
+
 /// What was opened of a log's rotated files.
 #[derive(Default)]
 pub struct Found {
-    /// All of them, the oldest first; those that were not known already with their generation, of serial 0.
-    pub siblings: Vec<(Sibling, Option<(Generation, File)>)>,
+    /// All of them, the oldest first; those that were not known already with their generation.
+    pub siblings: Vec<(Sibling, Option<OpenedSibling>)>,
     /// What is wrong with one of them, in words.
     pub error: Option<String>,
 }
@@ -128,13 +145,21 @@ pub fn open_siblings(live: &Path, known: impl Fn(&FileIdentity) -> bool) -> Foun
         found = Found::default();
         let mut gone = false;
         for sibling in siblings(live) {
-            let opened = if known(&sibling.identity) { Ok(None) } else { open_sibling(&sibling).map(Some) };
+            let opened = if known(&sibling.identity) {
+                Ok(None)
+            } else {
+                open_sibling(&sibling).map(|(generation, file)| Some((generation, Some(file))))
+            };
             match opened {
                 Ok(opened) => found.siblings.push((sibling, opened)),
                 Err(Trouble::Gone) => gone = true,
                 Err(trouble) => {
                     found.error = Some(format!("{}: {}", sibling.path.display(), sentence(&trouble)));
-                    found.siblings.push((sibling, None));
+                    // A compressor may still be at work on it; then the plain file is there too.
+                    let young = SystemTime::now().duration_since(sibling.modified).is_ok_and(|age| age < SETTLE);
+                    let passing = young && matches!(trouble, Trouble::Damaged(_));
+                    let opened = if passing { None } else { unreadable(&sibling) };
+                    found.siblings.push((sibling, opened.map(|generation| (generation, None))));
                 }
             }
         }
@@ -204,6 +229,10 @@ mod tests {
         let by_number = [("app.log", 9), ("app.log.1", 1), ("app.log.10.gz", 2), ("app.log.2", 3), ("app.log2", 1)];
         assert_eq!(names(&by_number), ["app.log.10.gz", "app.log.2", "app.log.1"]);
         assert_eq!(names(&[("app.log-20261123", 1), ("app.log-20261122.gz", 2)]), ["app.log-20261122.gz", "app.log-20261123"]);
+        assert_eq!(
+            names(&[("app.1.log", 5), ("app.2.log.gz", 3), ("app2.log", 1), ("web.1.log", 1)]),
+            ["app.2.log.gz", "app.1.log"]
+        );
         assert_eq!(names(&[("app.log.1", 5), ("app.log-20261122", 3)]), ["app.log-20261122", "app.log.1"]);
     }
 }

@@ -11,6 +11,8 @@ pub struct Line<'a> {
     pub end: u64,
     /// Its bytes without LF or CR LF, cut to the limit between two characters.
     pub bytes: &'a [u8],
+    /// The same, and what is known of it beyond the limit: what rules look at.
+    pub known: &'a [u8],
     /// Its real length in bytes, if it was cut.
     pub cut_from: Option<u64>,
 }
@@ -35,13 +37,14 @@ impl<'a> Line<'a> {
     /// The line that stands at `[start, end)`, of which `bytes` are the beginning, or all.
     pub fn new(bytes: &'a [u8], start: u64, end: u64, line_bytes_max: usize) -> Self {
         let whole = bytes.len() as u64 == end - start;
-        let bytes = if start == 0 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) } else { bytes };
-        let bytes = without_terminator(bytes);
-        if whole && bytes.len() <= line_bytes_max {
-            return Line { start, end, bytes, cut_from: None };
+        let known = if start == 0 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) } else { bytes };
+        let known = without_terminator(known);
+        if whole && known.len() <= line_bytes_max {
+            return Line { start, end, bytes: known, known, cut_from: None };
         }
-        let length = if whole { bytes.len() as u64 } else { end - start };
-        Line { start, end, bytes: &bytes[..cut_between_characters(bytes, line_bytes_max)], cut_from: Some(length) }
+        // A line of which only the beginning is known has a terminator: only a generation's last one may lack it.
+        let length = if whole { known.len() as u64 } else { end - start - 1 };
+        Line { start, end, bytes: cut(known, line_bytes_max), known, cut_from: Some(length) }
     }
 }
 
@@ -57,11 +60,11 @@ fn without_terminator(line: &[u8]) -> &[u8] {
     }
 }
 
-/// The largest length up to `limit` that does not cut a UTF-8 character in two.
-fn cut_between_characters(bytes: &[u8], limit: usize) -> usize {
+/// The beginning of `bytes`, at most `limit` of them, without cutting a UTF-8 character in two.
+pub fn cut(bytes: &[u8], limit: usize) -> &[u8] {
     let limit = limit.min(bytes.len());
     let is_boundary = |at: usize| bytes.get(at).is_none_or(|byte| byte & 0b1100_0000 != 0b1000_0000);
-    (limit.saturating_sub(3)..=limit).rev().find(|&at| is_boundary(at)).unwrap_or(limit)
+    &bytes[..(limit.saturating_sub(3)..=limit).rev().find(|&at| is_boundary(at)).unwrap_or(limit)]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::filter::Pattern;
 use crate::record::Record;
-use crate::source::split::Line;
+use crate::source::split::{Line, cut};
 
 /// All rules, in the order in which they apply: drop, redact, event.
 #[derive(Clone, Debug, Default)]
@@ -52,13 +52,10 @@ pub enum EventData {
 impl Rules {
     /// The record that `line` of `log` becomes; `None` where a rule drops it.
     pub fn apply<'a>(&'a self, log: &'a str, line: Line<'a>) -> Option<Record<'a>> {
-        if self.drop.iter().any(|pattern| pattern.matches(line.bytes)) {
+        if self.drop.iter().any(|pattern| pattern.matches(line.known)) {
             return None;
         }
-        let text = self.redact.iter().fold(Cow::Borrowed(line.bytes), |text, redact| match text {
-            Cow::Borrowed(bytes) => redact.pattern.replace(bytes, &redact.with),
-            Cow::Owned(bytes) => Cow::Owned(redact.pattern.replace(&bytes, &redact.with).into_owned()),
-        });
+        let text = if self.redact.is_empty() { Cow::Borrowed(line.bytes) } else { Cow::Owned(self.redacted(line)) };
         let mut record = Record {
             log,
             start: line.start,
@@ -75,6 +72,15 @@ impl Rules {
             record.fields_are_payload = rule.data == EventData::Captures;
         }
         Some(record)
+    }
+
+    /// The line without what is blotted out. Rules see text, and more than the limit lets through: neither a byte that is
+    /// not UTF-8 nor the cut may hide a secret from its pattern.
+    fn redacted(&self, line: Line<'_>) -> Vec<u8> {
+        let text = String::from_utf8_lossy(line.known).into_owned().into_bytes();
+        let blot = |text: Vec<u8>, redact: &Redact| redact.pattern.replace(&text, &redact.with).into_owned();
+        let text = self.redact.iter().fold(text, blot);
+        if line.cut_from.is_some() { cut(&text, line.bytes.len()).to_vec() } else { text }
     }
 
     /// The names that records can have.
@@ -112,6 +118,10 @@ mod tests {
             ],
         };
         assert_eq!(rules.apply("app", line(b"GET /healthz 200")), None);
+        let cut = Line::new(b"x password=hunter2", 0, 19, 14);
+        assert_eq!(&*rules.apply("app", cut).unwrap().line, b"x password=***");
+        let broken = rules.apply("app", line(b"password=hun\xffter2")).unwrap();
+        assert_eq!(&*broken.line, b"password=***");
         let record = rules.apply("app", line(b"user=ann password=hunter2 at ACME")).unwrap();
         assert_eq!(&*record.line, b"user=ann password=*** at X");
         assert_eq!((record.event, record.fields.as_deref()), (Some("login"), Some(r#"{"user":"ann"}"#)));
