@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
 
 use sidetail::config::options::LogFormat;
@@ -117,8 +117,9 @@ fn bind(config: &Config) -> io::Result<(Listener, String)> {
         }
         Listen::Unix(path) => {
             use std::os::unix::fs::FileTypeExt;
-            // A socket that an earlier run left behind; nothing else is touched.
-            if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+            // A socket that an earlier run left behind and nobody serves; nothing else is touched.
+            let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+            if is_socket && UnixStream::connect(path).is_err() {
                 std::fs::remove_file(path).map_err(explain)?;
             }
             let listener = UnixListener::bind(path).map_err(explain)?;

@@ -46,9 +46,15 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
 }
 
 fn is_authorized(request: &ServiceRequest, tokens: &[String]) -> bool {
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let given = request.headers().get(AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
     // All are compared, each to its end: how long it takes tells nothing.
     tokens.is_empty() || given.is_some_and(|given| tokens.iter().fold(false, |found, token| found | same(given, token)))
+}
+
+/// The token of an `Authorization` header; the scheme's case does not matter (RFC 9110, 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// Whether two texts are equal, in time that depends on their lengths only.

@@ -104,7 +104,7 @@ async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Futu
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(Duration::from_secs(1))
         .max_connections(settings.subscribers_max.saturating_add(OTHER_CONNECTIONS))
-        .shutdown_timeout(settings.grace.as_secs())
+        .shutdown_timeout(settings.grace.as_secs_f64().ceil() as u64)
         .disable_signals()
         .on_connect(|connection, _| {
             if let Some(socket) = connection.downcast_ref::<rt::net::TcpStream>() {

@@ -59,6 +59,8 @@ struct Given {
     excludes: Vec<Pattern>,
     events: Vec<String>,
     after: Option<String>,
+    /// What polyfills append to the URL when they come back: newer than what the URL began with.
+    last_event_id: Option<String>,
     from: Option<Start>,
     tail: Option<Start>,
     follow: Option<bool>,
@@ -92,7 +94,8 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
         }
     };
     let header = last_event_id(request);
-    let start = match (&header, &given.after) {
+    let after = given.last_event_id.or(given.after);
+    let start = match (&header, &after) {
         (Some(id), _) => Start::After { id: id.clone(), otherwise: Box::new(fresh) },
         (None, Some(after)) => match after.parse() {
             Ok(offset) if after.bytes().all(|byte| byte.is_ascii_digit()) => Start::Offset(offset),
@@ -107,7 +110,7 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
     Ok(StreamRequest {
         format,
         payload: given.payload.unwrap_or_default(),
-        id: header.or(given.after),
+        id: header.or(after),
         request: Request {
             logs: given.logs,
             filter: Filter { all: given.matches, none: given.excludes, events: given.events },
@@ -128,7 +131,8 @@ impl Given {
             "exclude" => push(&mut self.excludes, name, pattern()?, PATTERNS_MAX),
             "event" => push(&mut self.events, name, value.to_string(), NAMES_MAX),
             "after" | "lastEventId" | "last_event_id" if value.is_empty() => Ok(()),
-            "after" | "lastEventId" | "last_event_id" => once(&mut self.after, name, value.to_string()),
+            "after" => once(&mut self.after, name, value.to_string()),
+            "lastEventId" | "last_event_id" => once(&mut self.last_event_id, name, value.to_string()),
             "from" => once(&mut self.from, name, choice(name, value, &[("start", Start::Oldest), ("end", Start::Now)])?),
             "tail" => once(&mut self.tail, name, Start::Tail(number(name, value, TAIL_MAX as u64)? as usize)),
             "follow" => once(&mut self.follow, name, choice(name, value, &BOOLEAN)?),
@@ -261,6 +265,7 @@ mod tests {
         assert_eq!(start("", "lastEventId=q"), after("q", Start::Now));
         assert_eq!(start("", "last_event_id=17"), Start::Offset(17));
         assert_eq!(start("", "after="), Start::Now);
+        assert_eq!(start("", "after=old&lastEventId=new"), after("new", Start::Now));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -76,10 +76,6 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Ok(asked) => asked,
         Err(refusal) => return refusal.response(),
     };
-    if request.method() == Method::HEAD {
-        // An endless body would be produced for a client that reads none of it.
-        return stream_head(asked.format).finish();
-    }
     let StreamRequest { format, payload, id, request: wanted } = asked;
     let notices = wanted.notices;
     let mut subscription = match state.feed.subscribe(wanted).await {
@@ -95,10 +91,14 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     if subscription.has_nothing_left() {
         return HttpResponse::NoContent().finish();
     }
+    let cursor = ("Sidetail-Cursor", subscription.cursor().to_string());
+    if request.method() == Method::HEAD {
+        // An endless body would be produced for a client that reads none of it.
+        return stream_head(format).insert_header(cursor).finish();
+    }
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
-    let cursor = subscription.cursor().to_string();
     let mut head = stream_head(format);
-    head.insert_header(("Sidetail-Cursor", cursor));
+    head.insert_header(cursor);
     unchunked(request, head.body(StreamBody::new(subscription, style, state.stopping.clone())).map_into_boxed_body())
 }
 
@@ -140,10 +140,13 @@ fn index(request: HttpRequest, state: Data<State>) -> HttpResponse {
     if html {
         return asset_response(&INDEX);
     }
-    let host = request.connection_info().host().to_string();
+    // What a client sends as its host goes into commands that people paste.
+    let harmless = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:[]-".contains(&byte));
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).filter(harmless).unwrap_or("localhost:7878");
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header(("Vary", "Accept"))
+        .insert_header((CACHE_CONTROL, "no-store"))
         .body(commands(&format!("http://{host}{}", state.base_path)))
 }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::position::CURSOR_POSITIONS_MAX;
+use crate::position::{CURSOR_POSITIONS_MAX, Cursor};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use filter::Filter;
 use rules::Rules;
@@ -128,7 +128,8 @@ impl Wanted {
         !self.names.is_empty() && self.names.iter().all(|(_, glob)| glob.is_none())
     }
 
-    fn select(&self, logs: &Logs) -> Result<Vec<Arc<Log>>, Refusal> {
+    /// The logs of a stream. Only a fresh one is refused for their number: a client that comes back gets those of its id.
+    fn select(&self, logs: &Logs, start: &Start) -> Result<Vec<Arc<Log>>, Refusal> {
         let all = logs.all();
         for (wanted, glob) in &self.names {
             let found = all.iter().any(|log| glob.as_ref().map_or(**wanted == *log.name, |glob| glob.is_match(&*log.name)));
@@ -139,11 +140,17 @@ impl Wanted {
                 });
             }
         }
-        let selected: Vec<_> = all.into_iter().filter(|log| self.wants(&log.name)).collect();
-        match selected.len() {
-            count if count > CURSOR_POSITIONS_MAX => Err(Refusal::TooManyLogs(count)),
-            _ => Ok(selected),
+        let mut selected: Vec<_> = all.into_iter().filter(|log| self.wants(&log.name)).collect();
+        match start {
+            _ if selected.len() <= CURSOR_POSITIONS_MAX => {}
+            Start::After { id, .. } => {
+                let known: Vec<_> = id.parse::<Cursor>().map(|cursor| cursor.positions().to_vec()).unwrap_or_default();
+                selected.sort_by_key(|log| !known.iter().any(|position| position.source == log.source));
+                selected.truncate(CURSOR_POSITIONS_MAX);
+            }
+            _ => return Err(Refusal::TooManyLogs(selected.len())),
         }
+        Ok(selected)
     }
 }
 
@@ -174,7 +181,7 @@ impl Feed {
         // What was written before the request came belongs to what there is.
         let known: Vec<_> = shared.logs.all().into_iter().filter(|log| wanted.wants(&log.name)).collect();
         shared.logs.look(&known).await;
-        let selected = wanted.select(&shared.logs)?;
+        let selected = wanted.select(&shared.logs, &request.start)?;
         if matches!(request.start, Start::Offset(_)) && selected.len() != 1 {
             return Err(Refusal::OffsetOfManyLogs(selected.len()));
         }
@@ -184,9 +191,10 @@ impl Feed {
             };
             let mut counting = Counting { line_bytes_max: shared.limits.line_bytes_max, keeps: &mut keeps };
             let started = start(&shared.logs, &selected, &request.start, &mut counting);
-            (shared, request, started)
+            // The slot is taken as long as the search runs, whether its client waits or not.
+            (shared, request, started, slot)
         });
-        let (shared, request, started) = searching.await.expect("a search for the start does not panic");
+        let (shared, request, started, slot) = searching.await.expect("a search for the start does not panic");
         let asked = match request.start {
             Start::After { id, .. } => Some(id),
             Start::Offset(offset) => Some(offset.to_string()),

@@ -137,9 +137,9 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
             latest = modified.map(|modified| latest.map_or(modified, |latest| latest.min(modified))).or(latest);
             found.push((latest, index, serial, offset));
         }
+        found.sort_by_key(|&(modified, ..)| std::cmp::Reverse(modified));
+        found.truncate(count);
     }
-    found.sort_by_key(|&(modified, ..)| std::cmp::Reverse(modified));
-    found.truncate(count);
     let place = |(index, log): (usize, &Arc<Log>)| {
         let first = found.iter().rfind(|found| found.1 == index);
         let place = first.and_then(|&(_, _, serial, offset)| read::place_at(log, serial, offset).ok());

@@ -1,7 +1,7 @@
 //! One subscriber's stream: pulls from its logs, filters, and hands events to whoever encodes them. Never opens a file
 //! and never waits for the client.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use super::filter::Filter;
 use super::reader::{Hole, Next, Reader};
 use super::start::EarlyGap;
 use super::{Shared, Slot, Wanted};
-use crate::event::{Event, Gap, Id, LogChange, LogNotice, Resume, Rotate};
-use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, write_others};
+use crate::event::{Event, Gap, Id, LogChange, LogNotice, Reason, Resume, Rotate};
+use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, SourceId, write_others};
 use crate::record::Record;
 use crate::source::read::LongRecord;
 use crate::source::split::{Line, lines};
@@ -55,6 +55,8 @@ pub struct Subscription {
     caught_up: bool,
     held_back: HeldBack,
     again_at: Option<Instant>,
+    /// Logs that do not fit the id.
+    left_out: BTreeSet<SourceId>,
     moves: watch::Receiver<u64>,
     own_moves: Option<watch::Receiver<crate::source::catalog::LogState>>,
     _slot: Slot,
@@ -127,6 +129,7 @@ impl Subscription {
             caught_up: false,
             held_back: HeldBack::default(),
             again_at: None,
+            left_out: BTreeSet::new(),
             own_moves,
             _slot: parts.slot,
         }
@@ -327,7 +330,10 @@ impl Subscription {
                 continue;
             }
             if self.readers.len() >= CURSOR_POSITIONS_MAX {
-                break;
+                if self.left_out.insert(log.source) {
+                    self.tell_left_out(&log.name, sink);
+                }
+                continue;
             }
             let reader = Reader::new(log, Vec::new());
             if self.notices.wanted {
@@ -337,6 +343,22 @@ impl Subscription {
             }
             self.readers.push(reader);
         }
+    }
+
+    /// There is no room in the id for another log: says so, once.
+    fn tell_left_out(&mut self, log: &str, sink: &mut impl Sink) {
+        let cursor = self.cursor().to_string();
+        let gap = Gap {
+            reason: Reason::Budget,
+            log: Some(log.to_string()),
+            from: Some(cursor.clone()),
+            to: Some(cursor),
+            file: None,
+            certain: true,
+            lost_bytes: None,
+            may_repeat: false,
+        };
+        self.tell(0, &Event::Gap(gap), sink);
     }
 
     fn tell_notices(&mut self, sink: &mut impl Sink) {
