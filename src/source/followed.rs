@@ -213,6 +213,8 @@ impl Followed {
         }
         // Opened before the siblings are listed: a rotation in between is then one like any other.
         let opened = open_regular(&self.log.path)?;
+        // What late writers wrote until now is read before any of their files counts as settled.
+        self.read_replaced(kit, now);
         let last = self.retire(now);
         let continuity = last.map_or(Continuity::Proved, |last| self.insert_missed(kit, last, &opened, now));
         self.begin(kit, opened, Some(Succession { kind: RotateKind::Rename, continuity }))

@@ -291,6 +291,8 @@ pub fn open_identical(path: &Path, identity: FileIdentity) -> io::Result<File> {
     moved.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{}: the file is gone", path.display())))
 }
 
+/// A file with fewer bytes does not tell yet how it stores its content.
+pub const MAGIC_BYTES: u64 = 6;
 /// Magic bytes of compressed files that can't be read.
 const OTHER_COMPRESSION: [(&str, &[u8]); 3] = [("zstd", &[0x28, 0xb5, 0x2f, 0xfd]), ("xz", b"\xfd7zXZ\0"), ("bzip2", b"BZh")];
 
@@ -299,7 +301,7 @@ const OTHER_COMPRESSION: [(&str, &[u8]); 3] = [("zstd", &[0x28, 0xb5, 0x2f, 0xfd
 /// # Errors
 /// What reading the file gives; `Unsupported`, in words, for a compression other than gzip.
 pub fn storage_of(file: &File) -> io::Result<Storage> {
-    let mut magic = [0; 6];
+    let mut magic = [0; MAGIC_BYTES as usize];
     let filled = read_at(file, 0, &mut magic)?;
     let magic = &magic[..filled];
     if let Some((name, _)) = OTHER_COMPRESSION.iter().find(|(_, bytes)| magic.starts_with(bytes)) {

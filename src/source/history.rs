@@ -135,7 +135,8 @@ impl Followed {
                 (None, Some((generation, _))) => {
                     let again = missed.iter().any(|(other, _)| like(&other));
                     let may_grow = generation.storage == Storage::Plain;
-                    if sibling.modified >= last.modified && (may_grow || !generation.is_empty()) && !again {
+                    // Behind `last` the listing tells the order; without it only time does.
+                    if (proved || sibling.modified >= last.modified) && (may_grow || !generation.is_empty()) && !again {
                         missed.extend(opened);
                     }
                 }

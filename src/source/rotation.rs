@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 /// How a rotated file's name tells its age. The live file has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub fn infix_of(name: &OsStr, live: &OsStr) -> Option<Suffix> {
     let stem = name.strip_suffix(&live[dot..])?;
     let (base, suffix) = split_suffix(stem)?;
     (base == &live[..dot]).then_some(suffix)
+}
+
+/// Whether a name says that the file is, or will be, compressed.
+pub fn is_compressed_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    without_compression(name).len() < name.len()
 }
 
 fn without_compression(name: &[u8]) -> &[u8] {

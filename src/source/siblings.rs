@@ -14,11 +14,11 @@ use bytes::Bytes;
 use super::append::sentence;
 use super::catalog::LogState;
 use super::followed::SETTLE;
-use super::generation::{Content, Generation, Phase, Storage, open_identical, read_head, storage_of};
+use super::generation::{Content, Generation, MAGIC_BYTES, Phase, Storage, open_identical, read_head, storage_of};
 use super::identity::{FileIdentity, Head};
 use super::pattern::is_temporary;
 use super::read::{Trouble, tip_in_file, tip_in_memory};
-use super::rotation::{Suffix, base_of, by_age, infix_of};
+use super::rotation::{Suffix, base_of, by_age, infix_of, is_compressed_name};
 use super::strength::is_strong;
 
 /// The most rotated files of one log that are looked at; older ones are as if they were gone.
@@ -113,6 +113,9 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
     let file = open_identical(&sibling.path, sibling.identity)?;
     let storage = storage_of(&file)?;
     let size = file.metadata()?.len();
+    if storage == Storage::Plain && size < MAGIC_BYTES && is_compressed_name(&sibling.path) {
+        return Err(Trouble::Damaged("its compression has only begun".into()));
+    }
     let generation =
         Generation { end: if storage == Storage::Plain { size } else { Generation::UNKNOWN_END }, ..bare(sibling, storage) };
     let mut content = Content::of(Arc::new(file.try_clone()?), storage);
