@@ -6,6 +6,8 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use tracing::debug;
+
 use super::append::HeldFile;
 use super::catalog::{LogState, Succession};
 use super::change::AtPath;
@@ -48,6 +50,8 @@ impl Followed {
         // Read on after the listing: it may be one of those listed by now, even compressed.
         let _ = self.read_live(kit);
         let live = self.log.state().newest().filter(|live| Some(live.identity) == held).cloned();
+        let files: Vec<_> = self.siblings.iter().map(|sibling| (&sibling.path, sibling.identity)).collect();
+        debug!(log = %self.log.name, live = ?live.as_ref().map(|live| live.identity), ?files, "rotated files, the oldest first");
         let mut generations: Vec<Generation> = Vec::new();
         let mut newest = None;
         for ((sibling, opened), serial) in found.into_iter().zip(oldest + 1..) {
@@ -150,6 +154,7 @@ impl Followed {
             // Those that follow it in the listing follow it indeed.
             let continuity = std::mem::replace(&mut continuity, Continuity::Proved);
             let succession = Succession { kind: RotateKind::Rename, continuity };
+            debug!(log = %self.log.name, serial, path = %generation.path.display(), "a generation came and went between two looks");
             self.log.update(|state| {
                 state.successions.insert(serial, succession);
                 state.generations.push(Generation { serial, ..generation });

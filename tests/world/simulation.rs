@@ -72,7 +72,7 @@ struct History<'a> {
 impl<'a> History<'a> {
     fn new(world: &'a World) -> Self {
         let log = world.log("app.log");
-        let agent = world.agent(&["app=@/app.log"]);
+        let agent = world.agent(&["app=@/app.log", "--log-level", "debug"]);
         let stream = agent.stream("/events");
         let hello = stream.hello().id().to_owned();
         let (before, half, late, seen) = (None, None, BTreeSet::new(), Vec::new());
@@ -166,7 +166,8 @@ impl<'a> History<'a> {
         let written = self.log.written().iter().chain(&self.late);
         let missing: Vec<&String> = written.filter(|line| !seen.contains(line)).collect();
         let (last, files) = (self.seen.last(), self.world.listing());
-        format!("missing {missing:?} after {last:?}, of {files:?}; {:#}", serde_json::Value::from(self.agent.logs()))
+        let logs = serde_json::Value::from(self.agent.logs());
+        format!("missing {missing:?} after {last:?}, of {files:?}; {logs:#}; the agent said {}", self.agent.stderr())
     }
 
     /// Checks all that the client has seen, and what it would get from some of the ids on the way.
