@@ -12,11 +12,15 @@ use sidetail::demo::Demo;
 use sidetail::http::{self, Listener};
 use sidetail::source::follow;
 use sidetail::source::pattern::LogPattern;
+use sidetail::subscriber::filter::Pattern;
+use sidetail::subscriber::rules::{EventData, EventRule};
 use sidetail::subscriber::{Feed, Limits};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+/// What the demo turns into events of the name `update`: `{"symbol":"ACME","price":150.25}`.
+const DEMO_PRICE: &str = "price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)";
 /// The exit code for wrong usage and a wrong config.
 const WRONG_USAGE: u8 = 2;
 
@@ -51,8 +55,13 @@ fn demo(config: Config) -> io::Result<()> {
     let demo = Demo::start()?;
     let pattern = |(name, path): (&str, std::path::PathBuf)| LogPattern::new(Some(name), &path).map_err(io::Error::other);
     let logs = demo.logs().into_iter().map(pattern).collect::<Result<_, _>>()?;
+    let mut rules = config.rules;
+    if rules.event.is_empty() {
+        let pattern = Pattern::new(DEMO_PRICE).map_err(io::Error::other)?;
+        rules.event.push(EventRule { name: "update".into(), pattern, data: EventData::Captures });
+    }
     // Ends before the folder goes.
-    serve(Config { logs, ..config })
+    serve(Config { logs, rules, ..config })
 }
 
 fn serve(config: Config) -> io::Result<()> {
