@@ -2,8 +2,8 @@
 //! anyone listens.
 //!
 //! Reading order: a [`pattern`] means logs; [`follow`] looks at them when [`watch`] rings, [`change`] decides,
-//! [`append`] reads, `history` minds rotated files, the [`catalog`] knows; [`read`] serves readers from the hot [`tail`]
-//! or a [`generation`]'s file.
+//! [`append`] reads, `history` minds rotated files, the [`catalog`] knows; [`resolve`] finds the place of an id and
+//! [`read`] serves readers from the hot [`tail`] or a [`generation`]'s file.
 
 pub mod append;
 pub mod catalog;
@@ -15,6 +15,7 @@ mod history;
 pub mod identity;
 pub mod pattern;
 pub mod read;
+pub mod resolve;
 pub mod rotation;
 pub mod siblings;
 pub mod split;

@@ -8,9 +8,8 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::catalog::{Log, LogState};
-use super::generation::{Content, Generation, Late, Phase, READ_BYTES, Storage};
+use super::generation::{Content, Generation, Phase, READ_BYTES, Storage};
 use super::split::{Line, complete, lines};
-use super::strength::is_strong;
 use super::tail::Piece;
 use crate::event::Reason;
 use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
@@ -232,94 +231,6 @@ fn record_start(content: &mut Content, base: u64, offset: u64) -> Result<u64, Tr
     }
 }
 
-/// Where a log's reading goes on for a client that came with an id.
-#[derive(Debug)]
-pub struct Resolved {
-    /// The places, the oldest first; none where the log has no file.
-    pub places: Vec<Place>,
-    /// What could not be found.
-    pub missing: Option<Missing>,
-}
-
-/// What an id asked for and can't be given.
-#[derive(Clone, Debug)]
-pub struct Missing {
-    /// Why.
-    pub reason: Reason,
-    /// The file concerned.
-    pub file: Option<String>,
-    /// Whether records are surely lost.
-    pub certain: bool,
-    /// Whether records may come twice.
-    pub may_repeat: bool,
-}
-
-/// What a generation says of a position.
-enum Verdict {
-    /// Its content is what the position was made from; `strong` if no other file has such content.
-    Exact {
-        strong: bool,
-    },
-    Short,
-    Rewritten,
-    Unreadable,
-    Other,
-}
-
-/// Finds the generations that `positions`, all of this log, are in.
-pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
-    let generations = log.state().generations.clone();
-    let mut places: Vec<Place> = Vec::new();
-    let (mut missing, mut lost_empty) = (Vec::new(), false);
-    for position in positions.iter().filter(|position| !position.is_before_all()) {
-        match find(log, &generations, position) {
-            Ok(place) => places.push(place),
-            Err(why) => missing.push((*position, why)),
-        }
-    }
-    for position in positions.iter().filter(|position| position.is_before_all() && positions.len() > 1) {
-        let new = |generation: &&Generation| places.iter().all(|place| place.serial != generation.serial);
-        match generations.iter().rev().filter(|generation| generation.was_at(position.hint)).find(new) {
-            Some(generation) => places.push(at_base(log, generation)),
-            // A file that was empty then can be known by nothing else; what it got since may be in any.
-            None => lost_empty = true,
-        }
-    }
-    places.sort_by_key(|place| place.serial);
-    places.dedup_by_key(|place| place.serial);
-    places.extend(
-        places.last().copied().into_iter().flat_map(|newest| grown_since(log, &generations, &places, newest)).collect::<Vec<_>>(),
-    );
-    places.sort_by_key(|place| place.serial);
-    if places.is_empty() {
-        let first = missing.pop().map(|(_, why)| why);
-        let (missing, place) = first.map_or((None, None), |(missing, place)| (Some(missing), place.or_else(|| start(log))));
-        return Resolved { places: place.into_iter().collect(), missing };
-    }
-    // One of several was not found. Retention deletes the oldest first: if older ones are there it was a newer one.
-    let oldest = generations.iter().find(|generation| generation.storage != Storage::Lost).map(|generation| generation.serial);
-    let suspect = missing.into_iter().find(|(position, _)| {
-        let rewritten = generations.iter().any(|generation| generation.was_at(position.hint));
-        rewritten || places.first().map(|place| place.serial) != oldest
-    });
-    let suspect = suspect.map(|(_, (missing, _))| Missing { certain: false, ..missing });
-    let ambiguous = Missing { reason: Reason::Ambiguous, file: None, certain: false, may_repeat: false };
-    Resolved { places, missing: suspect.or(lost_empty.then_some(ambiguous)) }
-}
-
-/// Places in earlier generations that grew after the id of the place `newest` was minted, which does not name them.
-fn grown_since(log: &Log, generations: &[Generation], places: &[Place], newest: Place) -> Vec<Place> {
-    let unnamed = generations
-        .iter()
-        .filter(|earlier| earlier.serial < newest.serial && places.iter().all(|place| place.serial != earlier.serial));
-    let since = |earlier: &Generation| {
-        let before = |late: &&Late| (newest.serial, newest.position.offset) <= late.since;
-        let late = earlier.late.iter().find(before)?;
-        place_at(log, earlier.serial, late.from).ok()
-    };
-    unnamed.filter_map(since).collect()
-}
-
 /// The place before all that still exists of a log; `None` where it has no content.
 pub fn start(log: &Log) -> Option<Place> {
     let state = log.state();
@@ -332,89 +243,6 @@ pub fn start(log: &Log) -> Option<Place> {
 pub fn at_base(log: &Log, generation: &Generation) -> Place {
     let position = Position::before_all(log.source, generation.head.base, generation.hint);
     Place { serial: generation.serial, position }
-}
-
-type NotFound = (Missing, Option<Place>);
-
-/// The generation that `position` is in, the newest first; else why not, and where to go on if not at the start.
-fn find(log: &Log, generations: &[Generation], position: &Position) -> Result<Place, NotFound> {
-    let mut exact: Vec<&Generation> = Vec::new();
-    let mut all_strong = true;
-    let mut near: Option<(&Generation, Verdict)> = None;
-    for generation in generations.iter().rev() {
-        match judge(log, generation, position) {
-            Verdict::Exact { strong } => {
-                exact.push(generation);
-                all_strong &= strong;
-            }
-            Verdict::Other => {}
-            verdict => near = near.or(Some((generation, verdict))),
-        }
-    }
-    let hinted: Vec<&Generation> = exact.iter().filter(|generation| generation.was_at(position.hint)).copied().collect();
-    let place = |generation: &Generation| Place { serial: generation.serial, position: *position };
-    match (hinted.as_slice(), exact.as_slice()) {
-        ([generation], _) => return at_record(log, generation, position),
-        // No two files share such content: what there are several of are copies, and the newest is the longest.
-        (_, [generation, ..]) if all_strong => return at_record(log, generation, position),
-        (_, [.., oldest]) => {
-            let missing = Missing { reason: Reason::Ambiguous, file: file_of(oldest), certain: false, may_repeat: true };
-            return Err((missing, Some(place(oldest))));
-        }
-        (_, []) => {}
-    }
-    let Some((generation, verdict)) = near else {
-        let unreadable = generations.iter().find(|generation| generation.is_unreadable());
-        let reason = if unreadable.is_some() { Reason::Unreadable } else { Reason::Gone };
-        let missing = Missing { reason, file: unreadable.and_then(file_of), certain: false, may_repeat: true };
-        return Err((missing, None));
-    };
-    let reason = match verdict {
-        Verdict::Short => Reason::Truncated,
-        Verdict::Unreadable => Reason::Unreadable,
-        _ => Reason::Rewritten,
-    };
-    // A copy that ends too early, or can't be read so far: what is left is behind it. A live file begins anew.
-    let next = generations.iter().find(|next| next.serial > generation.serial).filter(|_| reason != Reason::Rewritten);
-    let missing = Missing { reason, file: file_of(generation), certain: false, may_repeat: next.is_none() };
-    Err((missing, Some(at_base(log, next.unwrap_or(generation)))))
-}
-
-/// The place at `position` in `generation`, if a record ends there. An id that ends within one was not minted of this
-/// file: it goes on at the start of that record, so that rules see it whole.
-fn at_record(log: &Log, generation: &Generation, position: &Position) -> Result<Place, NotFound> {
-    let place = place_at(log, generation.serial, position.offset);
-    match place {
-        Ok(place) if place.position.offset == position.offset => Ok(Place { serial: generation.serial, position: *position }),
-        Ok(place) => {
-            let missing = Missing { reason: Reason::BadId, file: file_of(generation), certain: false, may_repeat: true };
-            Err((missing, Some(place)))
-        }
-        // Its bytes were there a moment ago; reading on says what became of them.
-        Err(_) => Ok(Place { serial: generation.serial, position: *position }),
-    }
-}
-
-/// The name of the file that a generation was last seen in.
-pub fn file_of(generation: &Generation) -> Option<String> {
-    generation.path.file_name().map(|name| name.to_string_lossy().into_owned())
-}
-
-fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
-    match generation.head.generation_at(position.offset) {
-        Some(found) if found == position.generation => {}
-        _ => return Verdict::Other,
-    }
-    let known = tip_in_memory(&log.state(), generation, position.offset);
-    match known.map_or_else(|| tip_in_file(generation, position.offset), Ok) {
-        Ok(tip) if Check::of(position.offset, &tip) == position.check => {
-            Verdict::Exact { strong: is_strong(&[generation.head.bytes_at(position.offset), &tip]) }
-        }
-        Ok(_) => Verdict::Rewritten,
-        Err(Trouble::Changed(_)) => Verdict::Short,
-        Err(Trouble::Unreadable(_) | Trouble::Damaged(_)) => Verdict::Unreadable,
-        Err(Trouble::Gone) => Verdict::Other,
-    }
 }
 
 /// The bytes before `offset` in `generation` that its check covers, where `state` of its log has them.

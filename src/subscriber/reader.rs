@@ -9,7 +9,8 @@ use crate::event::{Continuity, Reason, RotateKind};
 use crate::position::{Hint, Position};
 use crate::source::catalog::{Log, Succession};
 use crate::source::generation::{Generation, Phase, Storage};
-use crate::source::read::{self, Fetched, LongRecord, Missing, Opened, Place, Trouble};
+use crate::source::read::{self, Fetched, LongRecord, Opened, Place, Trouble};
+use crate::source::resolve::{Missing, file_of};
 use crate::source::tail::Piece;
 
 /// How long a reader that found other bytes than it should waits for the follower to find out why.
@@ -323,7 +324,7 @@ impl Reader {
         };
         let missing = Missing {
             reason,
-            file: generation.and_then(read::file_of),
+            file: generation.and_then(file_of),
             certain: end.map_or(reason == Reason::Unreadable, |end| end > place.position.offset),
             may_repeat: false,
         };

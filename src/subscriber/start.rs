@@ -8,7 +8,8 @@ use super::reader::Reader;
 use crate::event::Reason;
 use crate::position::{Cursor, Position};
 use crate::source::catalog::{Log, Logs};
-use crate::source::read::{self, Missing, Place};
+use crate::source::read::{self, Place};
+use crate::source::resolve::{Missing, resolve};
 use crate::source::split::Line;
 
 /// Where a client wants its stream to start.
@@ -92,7 +93,7 @@ fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
             readers.push(Reader::new(log.clone(), read::start(log).into_iter().collect()));
             continue;
         }
-        let resolved = read::resolve(log, &own);
+        let resolved = resolve(log, &own);
         gaps.extend(resolved.missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
         readers.push(Reader::new(log.clone(), resolved.places));
     }
