@@ -110,6 +110,14 @@ impl Followed {
         let found = open_siblings(&self.real, |identity| known.contains(identity));
         self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
         self.sibling_error = found.error;
+        let at = |generation: &Generation| self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
+        self.log.update(|state| {
+            for generation in state.generations.iter_mut().filter(|generation| generation.storage != Storage::Lost) {
+                if let Some(sibling) = at(generation) {
+                    generation.path = sibling.path.as_path().into();
+                }
+            }
+        });
         found.siblings
     }
 
@@ -183,13 +191,9 @@ impl Followed {
 
     /// Finds the file that has a generation now.
     fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) {
-        let there = self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
-        match there {
-            Some(sibling) if generation.storage != Storage::Lost => {
-                generation.path = sibling.path.as_path().into();
-                return;
-            }
-            _ => {}
+        let there = self.siblings.iter().any(|sibling| sibling.identity == generation.identity);
+        if there && generation.storage != Storage::Lost {
+            return;
         }
         let whole = |copy: &&Generation| copy.end >= generation.end || generation.storage == Storage::Lost;
         let copy = unknown.iter().filter(whole).find(|copy| likeness(copy, generation, &self.log.state()) == Likeness::Copy);

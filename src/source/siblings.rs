@@ -207,10 +207,13 @@ pub fn likeness(copy: &Generation, original: &Generation, state: &LogState) -> L
 }
 
 /// Whether a file of the same content was made from the other one: content without times may be written twice. A
-/// compressor keeps the time of the last write, and a truncated file was copied before.
+/// compressor works beside its source, and gives its result the source's time before it removes it; a truncated file was
+/// copied before.
 fn made_from(copy: &Generation, original: &Generation) -> bool {
-    let compressed = copy.storage != original.storage && copy.modified == original.modified;
-    compressed || original.storage == Storage::Lost
+    let compressed = copy.storage == Storage::Gzip && original.storage != Storage::Gzip;
+    let beside = is_compressed_name(&copy.path) && copy.path.with_extension("") == *original.path;
+    let written = original.held.as_ref().and_then(|file| file.metadata().ok()?.modified().ok()).unwrap_or(original.modified);
+    compressed && (beside || copy.modified == written) || original.storage == Storage::Lost
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ fn arrives_complete(bytes_per_file: u64) {
     let user = format!("{} {}", whoami("-un"), whoami("-gn"));
     let config = world.file("logrotate.conf", at(&world, LOGROTATE).replace("USER", &user));
     crate::harness::agent::set_mode(&config, 0o644);
-    let agent = world.agent(&["web=@/access.log"]);
+    let agent = world.agent(&["web=@/access.log", "--log-level", "debug"]);
     let mut stream = agent.stream("/events?match=/request/");
     let id = stream.hello().id().to_owned();
 
