@@ -48,6 +48,9 @@ pub struct Succession {
     pub kind: RotateKind,
     /// Whether nothing can lie between the two.
     pub continuity: Continuity,
+    /// Whether something may well lie between them: rotated files are kept under names that tell, and the earlier of the
+    /// two is not among them any more.
+    pub suspect: bool,
 }
 
 impl Log {
@@ -197,6 +200,12 @@ impl Logs {
     pub(super) fn add(&self, log: Arc<Log>) {
         self.0.logs.send_modify(|logs| {
             logs.insert(log.name.clone(), log);
+        });
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.0.logs.send_modify(|logs| {
+            logs.remove(name);
         });
     }
 

@@ -155,9 +155,11 @@ impl Rounds {
     /// Looks at names: new logs, and the folders to watch. Whether there is a new log.
     fn scan(&mut self) -> bool {
         let before = self.watched.len();
+        let found: Vec<Found> = self.patterns.iter().flat_map(LogPattern::expand).collect();
+        self.forget_never_begun(&found);
         let mut problems = Vec::new();
-        for found in self.patterns.iter().flat_map(LogPattern::expand).collect::<Vec<_>>() {
-            if let Err(error) = self.add(&found) {
+        for found in &found {
+            if let Err(error) = self.add(found) {
                 problems.push(Problem { path: found.path.display().to_string(), error });
             }
         }
@@ -177,6 +179,19 @@ impl Rounds {
         self.watch.set(&folders);
         self.logs.set_watching(self.watch.status());
         self.watched.len() > before
+    }
+
+    /// Forgets logs that no pattern means any more and that never had a file: a path that turned out to be a folder.
+    fn forget_never_begun(&mut self, found: &[Found]) {
+        let meant: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+        let logs = &self.logs;
+        self.watched.retain(|Watched { followed, .. }| {
+            let keep = meant.contains(&*followed.log.name) || !followed.log.state().generations.is_empty();
+            if !keep {
+                logs.remove(&followed.log.name);
+            }
+            keep
+        });
     }
 
     fn add(&mut self, found: &Found) -> Result<(), String> {

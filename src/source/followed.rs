@@ -217,7 +217,13 @@ impl Followed {
         self.read_replaced(kit, now);
         let last = self.retire(now);
         let continuity = last.map_or(Continuity::Proved, |last| self.insert_missed(kit, last, &opened, now));
-        self.begin(kit, opened, Some(Succession { kind: RotateKind::Rename, continuity }))
+        self.begin(kit, opened, Some(self.succession(continuity)))
+    }
+
+    /// How a generation follows that took the log's name from another.
+    pub(super) fn succession(&self, continuity: Continuity) -> Succession {
+        let suspect = continuity == Continuity::Assumed && !self.siblings.is_empty();
+        Succession { kind: RotateKind::Rename, continuity, suspect }
     }
 
     /// Makes the live file a replaced one; its serial.
@@ -271,7 +277,7 @@ impl Followed {
         let opened = (old.file.try_clone()?, old.identity);
         self.refresh_siblings();
         self.insert_missed(kit, serial, &opened, Instant::now());
-        self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed }))
+        self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed, suspect: true }))
     }
 
     /// Hears late writers of replaced files.

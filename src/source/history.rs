@@ -9,14 +9,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::debug;
 
 use super::append::HeldFile;
-use super::catalog::{LogState, Succession};
+use super::catalog::LogState;
 use super::change::AtPath;
 use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, live_generation, publish};
 use super::generation::{Generation, Phase, Storage, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Likeness, OpenedSibling, SIBLINGS_MAX, Sibling, likeness, open_siblings};
-use crate::event::{Continuity, RotateKind};
+use crate::event::Continuity;
 
 /// The coarsest clock by which a local file system dates its files.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
@@ -161,7 +161,7 @@ impl Followed {
             let plain = file.filter(|_| generation.storage == Storage::Plain);
             // Those that follow it in the listing follow it indeed.
             let continuity = std::mem::replace(&mut continuity, Continuity::Proved);
-            let succession = Succession { kind: RotateKind::Rename, continuity };
+            let succession = self.succession(continuity);
             debug!(log = %self.log.name, serial, path = %generation.path.display(), "a generation came and went between two looks");
             self.log.update(|state| {
                 state.successions.insert(serial, succession);

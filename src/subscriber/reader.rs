@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::event::{Continuity, Reason, RotateKind};
+use crate::event::{Reason, RotateKind};
 use crate::position::{Hint, Position};
 use crate::source::catalog::{Log, Succession};
 use crate::source::generation::{Generation, Phase, Storage};
@@ -362,7 +362,7 @@ impl Reader {
     pub fn uncertainty(&self, succession: Succession) -> Option<Hole> {
         let reason = match succession {
             Succession { kind: RotateKind::Truncate, .. } => Reason::Truncated,
-            Succession { continuity: Continuity::Assumed, .. } => Reason::Overrun,
+            Succession { suspect: true, .. } => Reason::Overrun,
             _ => return None,
         };
         let from = self.places.iter().rev().nth(1).or(self.places.last())?.position;

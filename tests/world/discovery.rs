@@ -199,3 +199,31 @@ fn many_files_at_once_are_all_found() {
     let lines = Stream::open(agent.get("/events?from=start&follow=false")).rest();
     assert_eq!(lines.iter().filter(|block| block.is_record()).count(), 100);
 }
+
+#[test]
+fn a_path_that_turns_out_to_be_a_folder_means_its_logs_and_leaves_nothing_behind() {
+    let world = World::new();
+    let agent = world.agent(&["@/later"]);
+    assert_eq!(agent.log_names(), ["later"]);
+    let mut log = world.log("later/z.log");
+    log.write(2);
+    agent.knows("z.log");
+    eventually("the path is no log of its own any more", || (agent.log_names() == ["z.log"]).then_some(()));
+    assert_eq!(agent.lines("/events?from=start&follow=false"), log.written());
+}
+
+#[test]
+fn a_file_that_gets_another_name_in_its_folder_is_not_followed_twice() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.write(2);
+    let agent = world.agent(&["@"]);
+    let mut stream = agent.stream("/events?from=start");
+    assert_eq!(stream.lines(2), log.written());
+    std::fs::rename(log.path(), world.path("app-renamed.log")).unwrap();
+    log.create_anew();
+    log.write(1);
+    assert_eq!(stream.lines(1), log.written()[2..]);
+    assert_eq!(agent.log_names(), ["app.log"]);
+    assert_eq!(agent.lines("/events?from=start&follow=false"), log.written());
+}

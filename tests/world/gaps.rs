@@ -192,3 +192,45 @@ fn a_log_deleted_and_made_anew_goes_on() {
     };
     goes_on_after(delete, 20);
 }
+
+#[test]
+fn files_that_came_and_went_unseen_are_told_as_a_gap() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.write(2);
+    log.rotate();
+    log.write(2);
+    let agent = world.agent(&["app=@/app.log"]);
+    let mut stream = agent.stream("/events?from=start");
+    assert_eq!(stream.lines(4), log.written());
+    agent.signal("STOP");
+    for _ in 0..3 {
+        log.rotate();
+        fs::remove_file(world.path("app.log.2")).unwrap();
+        log.write(2);
+    }
+    agent.signal("CONT");
+    let gap = stream.next().expect("a gap");
+    assert!(gap.is("gap"), "{gap:?}");
+    assert_eq!((gap.json()["reason"].as_str(), gap.json()["certain"].as_bool()), (Some("overrun"), Some(false)));
+    assert_eq!(stream.lines(4), log.written()[log.written().len() - 4..]);
+}
+
+#[test]
+fn after_a_truncation_the_gap_is_told_once_whoever_comes_back_with_its_id() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["app=@/app.log"]);
+    let mut stream = agent.stream("/events");
+    log.write(3);
+    assert_eq!(stream.lines(3), log.written());
+    fs::copy(log.path(), world.path("app.log.1")).unwrap();
+    fs::write(log.path(), "").unwrap();
+    assert_eq!(agent.get("/logs").status(), 200, "it has looked");
+    log.write(2);
+    let gap = stream.next().expect("a gap");
+    assert!(gap.is("gap"), "{gap:?}");
+    assert_eq!(gap.json()["reason"], "truncated");
+    assert_eq!(stream.lines(2), log.written()[3..]);
+    assert_eq!(agent.lines_after("/events?follow=false", gap.id()), log.written()[3..]);
+}
