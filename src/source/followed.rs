@@ -107,7 +107,7 @@ impl Followed {
         let mut error = None;
         let result = match decide(self.live.as_ref().map(|live| live.identity), at_path) {
             Change::Wait => Ok(false),
-            Change::Begin => open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None)),
+            Change::Begin => self.arrive(kit, now),
             Change::Read => {
                 self.missing_since = None;
                 self.read_live(kit)
@@ -144,6 +144,15 @@ impl Followed {
         }
         self.log.update(|state| state.error = error);
         true
+    }
+
+    /// A file has the name, and none is held. Others may have had it since the last look.
+    fn arrive(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
+        let opened = open_regular(&self.log.path)?;
+        let last = self.log.state().newest().map(|newest| newest.serial);
+        let continuity = self.insert_missed(kit, last, &opened, now);
+        let succession = last.map(|_| self.succession(continuity));
+        self.begin(kit, opened, succession)
     }
 
     /// Goes on in the file that was opened at the path.
@@ -216,7 +225,7 @@ impl Followed {
         // What late writers wrote until now is read before any of their files counts as settled.
         self.read_replaced(kit, now);
         let last = self.retire(now);
-        let continuity = last.map_or(Continuity::Proved, |last| self.insert_missed(kit, last, &opened, now));
+        let continuity = self.insert_missed(kit, last, &opened, now);
         self.begin(kit, opened, Some(self.succession(continuity)))
     }
 
@@ -276,7 +285,7 @@ impl Followed {
         // The same file goes on, whatever has the name by now.
         let opened = (old.file.try_clone()?, old.identity);
         self.refresh_siblings();
-        self.insert_missed(kit, serial, &opened, Instant::now());
+        self.insert_missed(kit, Some(serial), &opened, Instant::now());
         self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed, suspect: true }))
     }
 

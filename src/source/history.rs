@@ -121,15 +121,21 @@ impl Followed {
         found.siblings
     }
 
-    /// Takes in the generations that came and went between two looks: rotated files that are newer than `last` and
-    /// older than `next`, which is open. How sure it is that `next` follows the last of them.
-    pub(super) fn insert_missed(&mut self, kit: &mut Kit, last: u64, next: &(File, FileIdentity), now: Instant) -> Continuity {
+    /// Takes in the generations that came and went between two looks: rotated files that are newer than `last`, the newest
+    /// that is known, and older than `next`, which is open. How sure it is that `next` follows the last of them.
+    pub(super) fn insert_missed(
+        &mut self,
+        kit: &mut Kit,
+        last: Option<u64>,
+        next: &(File, FileIdentity),
+        now: Instant,
+    ) -> Continuity {
         let found = self.open_siblings();
         // Read after the listing: it may be one of those listed by now, even compressed.
         let next = whole(kit, next, &self.log.path);
         let known = self.log.state().generations.clone();
-        let Some(last) = known.iter().find(|generation| generation.serial == last) else { return Continuity::Assumed };
-        let mut proved = false;
+        let last = last.and_then(|last| known.iter().find(|generation| generation.serial == last));
+        let mut proved = last.is_none();
         let mut missed: Vec<OpenedSibling> = Vec::new();
         for (sibling, opened) in found {
             let like = |other: &&Generation| match &opened {
@@ -140,7 +146,7 @@ impl Followed {
                 break;
             }
             match (known.iter().rev().find(like), &opened) {
-                (Some(known), _) if known.serial == last.serial => {
+                (Some(known), _) if last.is_some_and(|last| known.serial == last.serial) => {
                     proved = true;
                     missed.clear();
                 }
@@ -148,7 +154,10 @@ impl Followed {
                     let again = missed.iter().any(|(other, _)| like(&other));
                     let may_grow = generation.storage == Storage::Plain;
                     // Behind `last` the listing tells the order; without it only time does.
-                    if (proved || sibling.modified >= last.modified) && (may_grow || !generation.is_empty()) && !again {
+                    if (proved || last.is_some_and(|last| sibling.modified >= last.modified))
+                        && (may_grow || !generation.is_empty())
+                        && !again
+                    {
                         missed.extend(opened);
                     }
                 }
