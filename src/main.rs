@@ -88,6 +88,7 @@ fn serve(config: Config) -> io::Result<()> {
         tokens: config.tokens,
         allow_origins: config.allow_origins,
         subscribers_max: config.subscribers_max,
+        tls: config.tls,
     };
     let ended = http::serve(listener, feed, settings, async {
         // Whoever waits for this line can connect from now on.
@@ -122,7 +123,8 @@ fn bind(config: &Config) -> io::Result<(Listener, String)> {
             let listener = TcpListener::bind(address).map_err(explain)?;
             let bound = listener.local_addr()?;
             listener.set_nonblocking(true)?;
-            Ok((Listener::Tcp(listener), format!("http://{bound}{}/", config.base_path)))
+            let scheme = if config.tls.is_some() { "https" } else { "http" };
+            Ok((Listener::Tcp(listener), format!("{scheme}://{bound}{}/", config.base_path)))
         }
         Listen::Unix(path) => {
             use std::os::unix::fs::FileTypeExt;

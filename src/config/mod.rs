@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::http::tls::{self, Tls};
 use crate::source::pattern::LogPattern;
 use crate::source::watch::WatchMode;
 use crate::subscriber::rules::Rules;
@@ -102,6 +103,8 @@ pub struct Config {
     pub subscribers_max: usize,
     /// Tokens of which requests must bring one.
     pub tokens: Vec<String>,
+    /// The certificate to show; none means plain HTTP.
+    pub tls: Option<Tls>,
     /// Origins whose pages may read.
     pub allow_origins: Vec<String>,
     /// How much we say of ourselves.
@@ -156,7 +159,13 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     let from = options.config.as_deref().map_or(String::new(), |file| format!("{}: ", file.display()));
     no_name_twice(&patterns).map_err(|why| error(format!("{from}{why}")))?;
     let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
+    let tls = match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Some(tls::load(certificate, key).map_err(error)?),
+        (None, None) => None,
+        _ => return Err(error("tls-cert and tls-key belong together; give both".into())),
+    };
     Ok(Config {
+        tls,
         rules: file::rules(&options),
         warnings: options.log.iter().flat_map(|entry| entry.not_yet.clone()).collect(),
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
@@ -219,6 +228,7 @@ impl Config {
         line("hold-bytes", Size(self.hold_bytes).to_string());
         line("max-subscribers", self.subscribers_max.to_string());
         line("tokens", self.tokens.len().to_string());
+        line("tls", if self.tls.is_some() { "yes".into() } else { "no".into() });
         line("allow-origin", self.allow_origins.join(", "));
         line(
             "rules",

@@ -58,6 +58,14 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_TOKEN_FILE", value_name = "FILE")]
     #[serde(alias = "token_file")]
     pub token_file: Option<PathBuf>,
+    /// Certificate chain (PEM) for HTTPS
+    #[arg(long, env = "SIDETAIL_TLS_CERT", value_name = "FILE")]
+    #[serde(alias = "tls_cert")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, env = "SIDETAIL_TLS_KEY", value_name = "FILE")]
+    #[serde(alias = "tls_key")]
+    pub tls_key: Option<PathBuf>,
     /// Origin whose pages may read across sites; may be given several times, or separated by commas
     #[arg(long, env = "SIDETAIL_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[serde(alias = "allow_origin")]
@@ -114,6 +122,8 @@ impl Options {
             hold_bytes: self.hold_bytes.or(other.hold_bytes),
             max_subscribers: self.max_subscribers.or(other.max_subscribers),
             token_file: self.token_file.or(other.token_file),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
             allow_origin: self.allow_origin.or(other.allow_origin),
             grace: self.grace.or(other.grace),
             log_level: self.log_level.or(other.log_level),

@@ -1,11 +1,12 @@
 //! Bytes to HTTP: routes, queries, refusals, and the life of the server. The only place that names `actix_web`; never
-//! touches a catalog or a file.
+//! touches a catalog or a log's file.
 
 mod guard;
 pub mod query;
 pub mod refusal;
 mod routes;
 pub mod stream;
+pub mod tls;
 
 use std::io;
 use std::net::TcpListener;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub allow_origins: Vec<String>,
     /// How many subscribers there may be.
     pub subscribers_max: usize,
+    /// The certificate to show on a TCP socket; none means plain HTTP.
+    pub tls: Option<tls::Tls>,
 }
 
 /// What the routes share.
@@ -112,7 +115,10 @@ async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Futu
             }
         });
     let server = match listener {
-        Listener::Tcp(listener) => server.listen(listener)?,
+        Listener::Tcp(listener) => match settings.tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls.0)?,
+            None => server.listen(listener)?,
+        },
         Listener::Unix(listener) => server.listen_uds(listener)?,
     };
     let server = server.run();

@@ -23,4 +23,5 @@ mod ending;
 mod load;
 mod nginx;
 mod simulation;
+mod tls;
 mod tidy;
