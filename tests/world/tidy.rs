@@ -28,6 +28,7 @@ const DOORS: &[(&str, &str)] = &[
     (r"\bregex::", r"^subscriber/\w+\.rs$"),
     (r"\bactix_\w+", r"^http(/|\.rs$)"),
     (r"\bflate2\b", r"^source/"),
+    (r"\brustls::", r"^http/tls\.rs$"),
     (r"\bprocess::exit\b|\bExitCode\b", r"^main\.rs$"),
     (r"\bstd::env\b|\benv::(var|args|current|temp)", r"^config"),
 ];
