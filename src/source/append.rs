@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::generation::{Content, READ_BYTES, read_at, read_head};
+use super::content::{Content, READ_BYTES, read_at, read_head};
 use super::identity::{FileIdentity, Head};
 use super::read::{Trouble, last_complete};
 use super::split::complete;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::generation::{Generation, Phase, Storage};
+use super::generation::{Generation, Phase};
 use super::tail::HotTail;
 use super::watch::Alarm;
 use crate::event::{Continuity, RotateKind};
@@ -293,7 +293,7 @@ impl GenerationStatus {
         GenerationStatus {
             file: generation.path.display().to_string(),
             size: size.map(|metadata| metadata.len()),
-            compressed: generation.storage == Storage::Gzip,
+            compressed: generation.storage.is_compressed(),
             first: generation.head.base,
             last: (generation.end != Generation::UNKNOWN_END).then_some(generation.end),
             held: generation.held.is_some(),

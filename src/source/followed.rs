@@ -12,8 +12,9 @@ use tracing::{debug, info, warn};
 use super::append::{Block, HeldFile, sentence};
 use super::catalog::{Log, Succession};
 use super::change::{AtPath, Change, decide};
+use super::content::{Storage, storage_of};
 use super::follow::Settings;
-use super::generation::{Generation, Late, Phase, Storage, not_regular, open_regular, storage_of};
+use super::generation::{Generation, Late, Phase, not_regular, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::Sibling;
@@ -162,7 +163,7 @@ impl Followed {
         (file, identity): (File, FileIdentity),
         succession: Option<Succession>,
     ) -> Result<bool, Trouble> {
-        if storage_of(&file)? == Storage::Gzip {
+        if storage_of(&file)?.is_compressed() {
             return Err(Trouble::Unreadable("the live file is compressed; only rotated ones may be".into()));
         }
         let held = HeldFile::open(file, identity, kit.next_serial())?;

@@ -11,8 +11,9 @@ use tracing::debug;
 use super::append::HeldFile;
 use super::catalog::LogState;
 use super::change::AtPath;
+use super::content::Storage;
 use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, live_generation, publish};
-use super::generation::{Generation, Phase, Storage, open_regular};
+use super::generation::{Generation, Phase, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Likeness, OpenedSibling, SIBLINGS_MAX, Sibling, likeness, open_siblings};
@@ -66,7 +67,7 @@ impl Followed {
             }
             // A file beside its own compressed one.
             if let Some(other) = generations.iter().position(like) {
-                if generations[other].storage == Storage::Gzip {
+                if generations[other].storage.is_compressed() {
                     generations[other] = Generation { serial: generations[other].serial, ..generation };
                 }
                 continue;

@@ -3,14 +3,16 @@
 //!
 //! Reading order: a [`pattern`] means logs; [`follow`] looks at them when [`watch`] rings, [`change`] decides,
 //! [`append`] reads, `history` minds rotated files, the [`catalog`] knows; [`resolve`] finds the place of an id and
-//! [`read`] serves readers from the hot [`tail`] or a [`generation`]'s file.
+//! [`read`] serves readers from the hot [`tail`] or a [`generation`]'s [`content`], packed or not.
 
 pub mod append;
 pub mod catalog;
 pub mod change;
+pub mod content;
 pub mod follow;
 mod followed;
 pub mod generation;
+mod gzip;
 mod history;
 pub mod identity;
 pub mod pattern;
@@ -21,4 +23,6 @@ pub mod siblings;
 pub mod split;
 pub mod strength;
 pub mod tail;
+mod unpack;
 pub mod watch;
+mod zstd;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::catalog::{Log, LogState};
-use super::generation::{Content, Generation, Phase, READ_BYTES, Storage};
+use super::content::{Content, READ_BYTES, Storage};
+use super::generation::{Generation, Phase};
 use super::split::{Line, complete, lines};
 use super::tail::Piece;
 use crate::event::Reason;
@@ -129,7 +130,7 @@ pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_by
 fn open<'a>(generation: &Generation, opened: &'a mut Option<Opened>) -> Result<&'a mut Content, Trouble> {
     // A plain file is opened anew each time: a reader that waits must not keep a deleted file's space.
     let reusable = opened.as_ref().is_some_and(|opened| opened.serial == generation.serial && generation.held.is_none());
-    let reusable = reusable && matches!(opened, Some(Opened { content: Content::Inflating(_), .. }));
+    let reusable = reusable && matches!(opened, Some(Opened { content: Content::Packed(_), .. }));
     if !reusable {
         *opened = None;
     }
@@ -274,7 +275,7 @@ pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut d
         }
         let mut opened = None;
         let found = match open(generation, &mut opened) {
-            Ok(content @ Content::Inflating(_)) => last_forward(content, generation, wanted, line_bytes_max, keep),
+            Ok(content @ Content::Packed(_)) => last_forward(content, generation, wanted, line_bytes_max, keep),
             Ok(content) => last_backward(content, generation, wanted, line_bytes_max, keep),
             Err(_) => break,
         };

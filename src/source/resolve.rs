@@ -2,7 +2,8 @@
 //! says so. Reads files: blocks. Never matches across logs.
 
 use super::catalog::Log;
-use super::generation::{Generation, Late, Storage};
+use super::content::Storage;
+use super::generation::{Generation, Late};
 use super::read::{Place, Trouble, at_base, place_at, start, tip_in_file, tip_in_memory};
 use super::strength::is_strong;
 use crate::event::Reason;

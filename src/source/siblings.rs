@@ -13,8 +13,9 @@ use bytes::Bytes;
 
 use super::append::sentence;
 use super::catalog::LogState;
+use super::content::{Content, MAGIC_BYTES, Storage, read_head, storage_of};
 use super::followed::SETTLE;
-use super::generation::{Content, Generation, MAGIC_BYTES, Phase, Storage, open_identical, read_head, storage_of};
+use super::generation::{Generation, Phase, open_identical};
 use super::identity::{FileIdentity, Head};
 use super::pattern::is_temporary;
 use super::read::{Trouble, tip_in_file, tip_in_memory};
@@ -201,7 +202,7 @@ pub fn likeness(copy: &Generation, original: &Generation, state: &LogState) -> L
             let strong = is_strong(&[copy.head.bytes_at(end), &one]);
             if strong || made_from(copy, original) { Likeness::Copy } else { Likeness::Other }
         }
-        (Err(_), _) if copy.storage == Storage::Gzip => Likeness::Beginning,
+        (Err(_), _) if copy.storage.is_compressed() => Likeness::Beginning,
         _ => Likeness::Other,
     }
 }
@@ -210,7 +211,7 @@ pub fn likeness(copy: &Generation, original: &Generation, state: &LogState) -> L
 /// compressor works beside its source, and gives its result the source's time before it removes it; a truncated file was
 /// copied before.
 fn made_from(copy: &Generation, original: &Generation) -> bool {
-    let compressed = copy.storage == Storage::Gzip && original.storage != Storage::Gzip;
+    let compressed = copy.storage.is_compressed() && !original.storage.is_compressed();
     let beside = is_compressed_name(&copy.path) && copy.path.with_extension("") == *original.path;
     let written = original.held.as_ref().and_then(|file| file.metadata().ok()?.modified().ok()).unwrap_or(original.modified);
     compressed && (beside || copy.modified == written) || original.storage == Storage::Lost

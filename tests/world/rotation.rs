@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 
 use crate::harness::log::gzip;
 use crate::harness::{Agent, Block, Log, World};
@@ -219,8 +221,32 @@ fn an_id_at_the_end_of_a_file_goes_on_at_the_start_of_the_next() {
     assert_eq!(agent.lines_after(REST, &id), log.written()[3..]);
 }
 
+/// The same with each tool that rotation tools call, and with a file of several members, as `cat a.gz b.gz` makes it.
 #[test]
 fn every_id_resumes_after_the_file_it_was_minted_in_is_compressed() {
+    for tool in [&["gzip"][..], &["pigz", "--blocksize", "128"], &["zstd", "--rm", "--quiet"]] {
+        let run = |path: &Path| {
+            let status = Command::new(tool[0]).args(&tool[1..]).arg(path).status().expect("a compressor");
+            assert!(status.success(), "{tool:?}");
+        };
+        assert_every_id_resumes_after(run);
+    }
+    let in_members = |path: &Path| {
+        let content = fs::read(path).unwrap();
+        gzip(path);
+        let (one, two) = content.split_at(content.len() / 3);
+        let member = |bytes: &[u8]| {
+            fs::write(path, bytes).unwrap();
+            gzip(path);
+            fs::read(path.with_extension("2.gz")).unwrap()
+        };
+        let joined = [member(one), member(two)].concat();
+        fs::write(path.with_extension("2.gz"), joined).unwrap();
+    };
+    assert_every_id_resumes_after(in_members);
+}
+
+fn assert_every_id_resumes_after(compress: impl Fn(&Path)) {
     let (world, mut log, mut agent) = started();
     let mut stream = agent.stream(LIVE);
     log.write(10);
@@ -229,7 +255,7 @@ fn every_id_resumes_after_the_file_it_was_minted_in_is_compressed() {
     log.rotate();
     log.write(2);
     log.rotate();
-    gzip(&world.path("app.log.2"));
+    compress(&world.path("app.log.2"));
     log.write(3);
     for _ in 0..2 {
         for (place, record) in records.iter().enumerate() {

@@ -1,0 +1,237 @@
+//! A file's content at offsets, whether it is stored plain or compressed, told by its first bytes. Never decides which
+//! file is meant.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rustix::fs::SeekFrom;
+
+use super::identity::Head;
+use super::unpack::Unpacker;
+use super::{gzip, zstd};
+use crate::position::HEAD_BYTES_MAX;
+
+/// How much is read from a file at once, in bytes.
+pub const READ_BYTES: usize = 128 * 1024;
+/// The most NUL bytes that are looked through for the first byte of content.
+const HOLE_BYTES_MAX: u64 = 1 << 30;
+
+/// How a file stores its content; told by magic bytes, never by the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// As it is.
+    Plain,
+    /// In one or more gzip members (RFC 1952).
+    Gzip,
+    /// In one or more Zstandard frames (RFC 8878).
+    Zstd,
+    /// In no file any more: it was truncated or deleted, and only the hot tail may have some of it.
+    Lost,
+}
+
+impl Storage {
+    /// Whether the content must be unpacked.
+    pub fn is_compressed(self) -> bool {
+        matches!(self, Storage::Gzip | Storage::Zstd)
+    }
+}
+
+/// The content of a generation, open for reading at any offset.
+pub enum Content {
+    /// Stored as it is.
+    Plain(Arc<File>),
+    /// Compressed: reading forward is cheap, reading backward starts again at the last seek point.
+    Packed(Box<Unpacker>),
+}
+
+impl Content {
+    /// The content of `file`, which stores it in this way.
+    pub fn of(file: Arc<File>, storage: Storage) -> Self {
+        match storage {
+            Storage::Gzip | Storage::Zstd => Content::Packed(Box::new(Unpacker::new(file, storage))),
+            Storage::Plain | Storage::Lost => Content::Plain(file),
+        }
+    }
+
+    /// From when on unpacking fails with `TimedOut`.
+    pub fn give_up_at(&mut self, until: Option<Instant>) {
+        if let Content::Packed(unpacker) = self {
+            unpacker.give_up_at(until);
+        }
+    }
+
+    /// Reads up to `length` bytes at `offset`; fewer only at the end of the content.
+    ///
+    /// # Errors
+    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged compressed data; `TimedOut`.
+    pub fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        match self {
+            Content::Plain(file) => {
+                let mut buffer = vec![0; length];
+                let filled = read_at(file, offset, &mut buffer)?;
+                buffer.truncate(filled);
+                Ok(buffer)
+            }
+            Content::Packed(unpacker) => unpacker.read(offset, length),
+        }
+    }
+}
+
+/// Fills `buffer` with the bytes of `file` at `offset` and returns how many there are; fewer only at its end.
+///
+/// # Errors
+/// What reading the file gives.
+pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// A file with fewer bytes does not tell yet how it stores its content.
+pub const MAGIC_BYTES: u64 = 6;
+/// Magic bytes of compressed files that can't be read.
+const OTHER_COMPRESSION: [(&str, &[u8]); 2] = [("xz", b"\xfd7zXZ\0"), ("bzip2", b"BZh")];
+
+/// How `file` stores its content, by its first bytes.
+///
+/// # Errors
+/// What reading the file gives; `Unsupported`, in words, for a compression other than gzip and Zstandard.
+pub fn storage_of(file: &File) -> io::Result<Storage> {
+    let mut magic = [0; MAGIC_BYTES as usize];
+    let filled = read_at(file, 0, &mut magic)?;
+    let magic = &magic[..filled];
+    if let Some((name, _)) = OTHER_COMPRESSION.iter().find(|(_, bytes)| magic.starts_with(bytes)) {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("compressed with {name}, and only gzip and zstd can be read"),
+        ));
+    }
+    Ok(match magic {
+        magic if magic.starts_with(gzip::MAGIC) => Storage::Gzip,
+        magic if magic.starts_with(zstd::MAGIC) => Storage::Zstd,
+        _ => Storage::Plain,
+    })
+}
+
+/// Reads how the content begins: the first byte that is not NUL, and the up to 1024 bytes from there.
+///
+/// # Errors
+/// What reading gives.
+pub fn read_head(content: &mut Content) -> io::Result<Head> {
+    let mut base = match content {
+        Content::Plain(file) => first_data(file),
+        Content::Packed(_) => 0,
+    };
+    loop {
+        let bytes = content.read(base, READ_BYTES)?;
+        match bytes.iter().position(|&byte| byte != 0) {
+            Some(0) => return Ok(Head::new(base, Bytes::from(bytes))),
+            Some(nuls) => {
+                base += nuls as u64;
+                return Ok(Head::new(base, Bytes::from(content.read(base, HEAD_BYTES_MAX)?)));
+            }
+            None if bytes.len() < READ_BYTES || base > HOLE_BYTES_MAX => return Ok(Head::new(base, Bytes::new())),
+            None => base += bytes.len() as u64,
+        }
+    }
+}
+
+/// The offset behind the hole that a file may start with; 0 where the file system does not tell.
+fn first_data(file: &File) -> u64 {
+    // The file's own offset moves; nobody uses it, all reads here carry theirs.
+    rustix::fs::seek(file, SeekFrom::Data(0)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn file_with(bytes: &[u8]) -> Arc<File> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Arc::new(file)
+    }
+
+    fn zstd(content: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(content, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    fn numbered(lines: u32) -> Vec<u8> {
+        (0..lines).flat_map(|n| format!("line {n}\n").into_bytes()).collect()
+    }
+
+    #[test]
+    fn compressed_content_reads_at_any_offset_forward_and_back_over_several_parts() {
+        let content = numbered(100_000);
+        let (one, two) = content.split_at(300_001);
+        for (compress, storage) in [(gzip as fn(&[u8]) -> Vec<u8>, Storage::Gzip), (zstd, Storage::Zstd)] {
+            let file = file_with(&[compress(one), compress(two)].concat());
+            assert_eq!(storage_of(&file).unwrap(), storage);
+            let mut packed = Content::of(file, storage);
+            for (offset, length) in
+                [(0, 10), (299_990, 100), (700_000, 200_000), (5, 5), (content.len() - 3, 100), (content.len() + 9, 1)]
+            {
+                let expected = content.get(offset..(offset + length).min(content.len())).unwrap_or_default();
+                assert_eq!(packed.read(offset as u64, length).unwrap(), expected, "{storage:?} at {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_seek_point_gives_the_same_content_as_unpacking_from_the_beginning() {
+        let content = numbered(4_000_000);
+        let file = file_with(&gzip(&content));
+        let mut all = Content::of(file.clone(), Storage::Gzip);
+        assert_eq!(all.read(content.len() as u64 - 9, 100).unwrap(), content[content.len() - 9..]);
+        for offset in (0..content.len()).rev().step_by(7_654_321) {
+            let expected = &content[offset..(offset + 5000).min(content.len())];
+            assert_eq!(Content::of(file.clone(), Storage::Gzip).read(offset as u64, 5000).unwrap(), expected, "at {offset}");
+        }
+    }
+
+    #[test]
+    fn damage_anywhere_in_a_compressed_file_is_found() {
+        let content = numbered(1000);
+        for (packed, storage) in [(gzip(&content), Storage::Gzip), (zstd(&content), Storage::Zstd)] {
+            let read = |bytes: &[u8]| Content::of(file_with(bytes), storage).read(0, 2 * content.len());
+            assert_eq!(read(&packed).unwrap(), content);
+            let mut flipped = packed.clone();
+            flipped[packed.len() / 2] ^= 0x55;
+            assert!(read(&flipped).is_err(), "{storage:?} with other bits");
+            assert!(read(&packed[..packed.len() - 1]).is_err(), "{storage:?} cut short");
+            assert!(read(&packed[..packed.len() / 2]).is_err(), "{storage:?} cut in two");
+        }
+    }
+
+    #[test]
+    fn content_starts_behind_the_hole_that_a_truncation_left() {
+        let file = file_with(b"");
+        file.write_all_at(b"first\n", 300_000).unwrap();
+        let head = read_head(&mut Content::Plain(file)).unwrap();
+        assert_eq!((head.base, &head.bytes()[..]), (300_000, &b"first\n"[..]));
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_nul_bytes_has_no_content_yet() {
+        let head = read_head(&mut Content::Plain(file_with(&[0; 5000]))).unwrap();
+        assert!(head.bytes().is_empty());
+    }
+}

@@ -1,0 +1,195 @@
+//! The content of a compressed file at any offset. Unpacking goes forward only; where it went before it leaves seek
+//! points, so that going back, or deep into a large archive, does not unpack all of it again.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Instant, SystemTime};
+
+use super::content::Storage;
+use super::gzip::{self, Gzip};
+use super::identity::FileIdentity;
+use super::zstd::Zstd;
+
+/// The least distance between two seek points of a file, in bytes of content.
+const SPACING_BYTES: u64 = 8 << 20;
+/// The most seek points of one file; beyond that every other is dropped and the distance doubled.
+const FILE_POINTS_MAX: usize = 32;
+/// The most seek points of all files together, of about 43 KiB each; beyond that the file used longest ago loses its own.
+const POINTS_MAX: usize = 96;
+/// How far ahead content is worth looking for a seek point instead of unpacking up to there, in bytes.
+const WORTH_SEEKING_BYTES: u64 = 1 << 20;
+
+/// The content of a compressed file, and the part of it that was read last.
+pub struct Unpacker {
+    file: Arc<File>,
+    storage: Storage,
+    stream: Stream,
+    window: Vec<u8>,
+    window_start: u64,
+    until: Option<Instant>,
+    key: Option<Key>,
+    /// Offset from which on a seek point is wanted.
+    next_point: u64,
+}
+
+enum Stream {
+    Gzip(Gzip),
+    Zstd(Box<Zstd>),
+}
+
+impl Stream {
+    fn new(file: Arc<File>, storage: Storage) -> Self {
+        match storage {
+            Storage::Zstd => Stream::Zstd(Box::new(Zstd::new(file))),
+            _ => Stream::Gzip(Gzip::new(file)),
+        }
+    }
+}
+
+impl Unpacker {
+    /// The content of `file`, which is compressed in this way.
+    pub fn new(file: Arc<File>, storage: Storage) -> Self {
+        let key = file.metadata().ok().map(|metadata| Key {
+            identity: FileIdentity::of(&metadata),
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        });
+        let stream = Stream::new(file.clone(), storage);
+        Unpacker { file, storage, stream, window: Vec::new(), window_start: 0, until: None, key, next_point: SPACING_BYTES }
+    }
+
+    /// From when on reading fails with `TimedOut`.
+    pub fn give_up_at(&mut self, until: Option<Instant>) {
+        self.until = until;
+    }
+
+    /// Reads up to `length` bytes of content at `offset`; fewer only at its end.
+    ///
+    /// # Errors
+    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged data; `TimedOut`.
+    pub fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        if offset < self.window_start || offset > self.window_end() + WORTH_SEEKING_BYTES {
+            self.seek(offset);
+        }
+        while self.window_end() < offset {
+            self.window_start = self.window_end();
+            self.window.clear();
+            if self.unpack()? == 0 {
+                return Ok(Vec::new());
+            }
+        }
+        self.window.drain(..(offset - self.window_start) as usize);
+        self.window_start = offset;
+        while self.window.len() < length && self.unpack()? > 0 {}
+        Ok(self.window[..length.min(self.window.len())].to_vec())
+    }
+
+    fn window_end(&self) -> u64 {
+        self.window_start + self.window.len() as u64
+    }
+
+    /// Goes to the last seek point before `offset`, if that is nearer than where it stands.
+    fn seek(&mut self, offset: u64) {
+        let point = self.key.and_then(|key| SEEK_POINTS.before(&key, offset));
+        let backward = offset < self.window_start;
+        let (start, stream) = match point {
+            Some(point) if backward || point.offset > self.window_end() => {
+                (point.offset, Stream::Gzip(Gzip::resume(self.file.clone(), point.state)))
+            }
+            _ if backward => (0, Stream::new(self.file.clone(), self.storage)),
+            _ => return,
+        };
+        (self.window_start, self.stream, self.next_point) = (start, stream, start + SPACING_BYTES);
+        self.window.clear();
+    }
+
+    /// Appends more content to the window; how many bytes, 0 at its end.
+    fn unpack(&mut self) -> io::Result<usize> {
+        if self.until.is_some_and(|until| Instant::now() > until) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "unpacking it took too long"));
+        }
+        let end = self.window_end();
+        let content = match &mut self.stream {
+            Stream::Gzip(gzip) => {
+                if let Some(key) = self.key.filter(|_| end >= self.next_point) {
+                    self.next_point = SEEK_POINTS.add(&key, end, || gzip.state());
+                }
+                gzip.more()?
+            }
+            Stream::Zstd(zstd) => zstd.more()?,
+        };
+        self.window.extend_from_slice(content);
+        Ok(content.len())
+    }
+}
+
+/// A compressed file as it is: a file that was written since is another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    identity: FileIdentity,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+#[derive(Clone)]
+struct Point {
+    offset: u64,
+    state: gzip::State,
+}
+
+struct FilePoints {
+    key: Key,
+    spacing: u64,
+    points: Vec<Point>,
+}
+
+/// The seek points of all compressed files that were read lately, the file used last at the end. A cache: without it
+/// reading is slower and nothing else.
+struct SeekPoints(Mutex<Vec<FilePoints>>);
+
+static SEEK_POINTS: SeekPoints = SeekPoints(Mutex::new(Vec::new()));
+
+impl SeekPoints {
+    /// The last point of a file at or before `offset`.
+    fn before(&self, key: &Key, offset: u64) -> Option<Point> {
+        let mut files = self.lock();
+        let used = files.iter().position(|file| file.key == *key)?;
+        let file = files.remove(used);
+        let point = file.points.iter().rfind(|point| point.offset <= offset).cloned();
+        files.push(file);
+        point
+    }
+
+    /// Adds a point at `offset` if none is near; from where on the next one is wanted.
+    fn add(&self, key: &Key, offset: u64, state: impl FnOnce() -> gzip::State) -> u64 {
+        let mut files = self.lock();
+        let mut file = match files.iter().position(|file| file.key == *key) {
+            Some(known) => files.remove(known),
+            None => FilePoints { key: *key, spacing: SPACING_BYTES, points: Vec::new() },
+        };
+        let at = file.points.partition_point(|point| point.offset <= offset);
+        let near = |point: &Point| point.offset.abs_diff(offset) < file.spacing;
+        if !file.points[at.saturating_sub(1)..].iter().take(2).any(near) {
+            file.points.insert(at, Point { offset, state: state() });
+        }
+        if file.points.len() > FILE_POINTS_MAX {
+            file.spacing *= 2;
+            let mut place = 0;
+            file.points.retain(|_| {
+                place += 1;
+                place % 2 == 0
+            });
+        }
+        let next = offset + file.spacing;
+        files.push(file);
+        while files.iter().map(|file| file.points.len()).sum::<usize>() > POINTS_MAX {
+            files.remove(0);
+        }
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<FilePoints>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

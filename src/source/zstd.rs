@@ -1,0 +1,97 @@
+//! Zstandard content (RFC 8878) as a stream: frame after frame, each checked. Reads forward only.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+/// How Zstandard files begin, unless with a frame to skip.
+pub const MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// How much of the file is read at once, in bytes.
+const INPUT_BYTES: usize = 64 * 1024;
+/// How much content is unpacked at once, in bytes.
+const CONTENT_BYTES: usize = 64 * 1024;
+
+/// The content of a Zstandard file from its beginning on.
+pub struct Zstd {
+    source: BufReader<PositionedFile>,
+    decoder: FrameDecoder,
+    in_frame: bool,
+    content: Vec<u8>,
+}
+
+impl Zstd {
+    /// The content of `file`.
+    pub fn new(file: Arc<File>) -> Self {
+        let source = BufReader::with_capacity(INPUT_BYTES, PositionedFile { file, at: 0 });
+        Zstd { source, decoder: FrameDecoder::new(), in_frame: false, content: vec![0; CONTENT_BYTES] }
+    }
+
+    /// The next bytes of content; none at its end.
+    ///
+    /// # Errors
+    /// What reading the file gives; `InvalidData` where it is damaged or ends too early.
+    pub fn more(&mut self) -> io::Result<&[u8]> {
+        loop {
+            if !self.in_frame {
+                if self.source.fill_buf()?.is_empty() {
+                    return Ok(&[]);
+                }
+                self.in_frame = self.begin_frame()?;
+                continue;
+            }
+            if !self.decoder.is_finished() && self.decoder.can_collect() < CONTENT_BYTES {
+                let enough = BlockDecodingStrategy::UptoBytes(CONTENT_BYTES);
+                self.decoder.decode_blocks(&mut self.source, enough).map_err(damaged)?;
+            }
+            let read = self.decoder.read(&mut self.content)?;
+            if read > 0 {
+                return Ok(&self.content[..read]);
+            }
+            if self.decoder.is_finished() {
+                self.end_frame()?;
+            }
+        }
+    }
+
+    /// Reads a frame's header, or skips a frame without content; whether content follows.
+    fn begin_frame(&mut self) -> io::Result<bool> {
+        match self.decoder.init(&mut self.source) {
+            Ok(()) => Ok(true),
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                let skipped = io::copy(&mut (&mut self.source).take(length.into()), &mut io::sink())?;
+                if skipped == u64::from(length) { Ok(false) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+            }
+            Err(error) => Err(damaged(error)),
+        }
+    }
+
+    fn end_frame(&mut self) -> io::Result<()> {
+        self.in_frame = false;
+        let (stored, found) = (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum());
+        if stored.is_some() && stored != found {
+            return Err(damaged("its checksum does not fit its content"));
+        }
+        Ok(())
+    }
+}
+
+/// A file read from its beginning without moving the offset that its other users share.
+struct PositionedFile {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for PositionedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = std::os::unix::fs::FileExt::read_at(&*self.file, buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+fn damaged(why: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the Zstandard file is damaged: {why}"))
+}
