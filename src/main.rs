@@ -69,13 +69,14 @@ fn serve(config: Config) -> io::Result<()> {
     for warning in &config.warnings {
         warn!("{warning}");
     }
-    raise_file_limit();
+    let open_files_max = raise_file_limit();
     let (listener, address) = bind(&config)?;
     let settings = follow::Settings {
         watch: config.watch,
         hot_tail_bytes: config.hot_tail_bytes,
         hold_time: config.hold_time,
         hold_bytes: config.hold_bytes,
+        open_files_max: (open_files_max / 2).saturating_sub(OWN_FILES).max(1),
     };
     let (logs, follower) = follow::follow(config.logs, settings)?;
     let limits = Limits { line_bytes_max: config.line_bytes_max, subscribers_max: config.subscribers_max };
@@ -153,11 +154,16 @@ async fn stop_signal() {
     }
 }
 
-/// Every log and every subscriber takes a descriptor: allow as many as the system lets us.
-fn raise_file_limit() {
+/// About how many descriptors the agent takes before it opens a log.
+const OWN_FILES: usize = 16;
+
+/// Every log and every subscriber takes a descriptor: allow as many as the system lets us. How many that is.
+fn raise_file_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).is_err() {
         warn!(limit = ?limit.current, "the limit of open files can't be raised");
     }
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }

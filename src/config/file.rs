@@ -31,6 +31,7 @@ pub struct LogEntry {
 struct LogTable {
     name: Option<String>,
     path: PathBuf,
+    rotated: Option<PathBuf>,
     format: Option<Format>,
     multiline: Option<toml::Value>,
 }
@@ -51,6 +52,7 @@ impl TryFrom<LogTable> for LogEntry {
 
     fn try_from(table: LogTable) -> Result<Self, String> {
         let pattern = LogPattern::new(table.name.as_deref(), &table.path).map_err(|error| error.to_string())?;
+        let pattern = pattern.with_rotated(table.rotated);
         let name = table.name.unwrap_or_else(|| table.path.display().to_string());
         let format = table.format.filter(|format| !matches!(format, Format::Auto | Format::Plain));
         let format = format.map(|_| format!("log {name}: format is not available in this version, lines are read as plain"));

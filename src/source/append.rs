@@ -1,9 +1,10 @@
 //! Reads what was appended to a file that is held open, and notices when it was not an append. Knows one file and
 //! nothing of names.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use memchr::memchr;
@@ -45,6 +46,35 @@ pub struct HeldFile {
     reserved: Option<u64>,
 }
 
+/// A file that was read to its end and closed, to save a descriptor until it changes.
+#[derive(Debug)]
+pub struct Dormant {
+    /// The generation's serial.
+    pub serial: u64,
+    /// Which file it is.
+    pub identity: FileIdentity,
+    head: Head,
+    end: u64,
+    tip: Bytes,
+    scanned: u64,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Dormant {
+    /// Whether the file that `metadata` is of is this one, unchanged.
+    pub fn is(&self, metadata: &Metadata) -> bool {
+        let same = FileIdentity::of(metadata) == self.identity && metadata.len() == self.size;
+        same && metadata.modified().ok() == self.modified
+    }
+
+    /// Goes on in `file`, which has its identity.
+    pub fn wake(self, file: File) -> HeldFile {
+        let Dormant { serial, identity, head, end, tip, scanned, .. } = self;
+        HeldFile { serial, file: Arc::new(file), identity, head, end, tip, scanned, reserved: None }
+    }
+}
+
 /// Memory for one block, used again and again.
 pub struct Block(Vec<u8>);
 
@@ -72,6 +102,26 @@ impl HeldFile {
         let mut held = HeldFile { serial, file, identity, head, end, tip: Bytes::new(), scanned: end, reserved: None };
         held.tip = held.read_tip()?;
         Ok(held)
+    }
+
+    /// Closes it; `None` where it was not read to its end, or a change might then not show.
+    pub fn sleep(&self) -> Option<Dormant> {
+        let metadata = self.file.metadata().ok()?;
+        // Looked at after the time of the last write: what comes later changes that.
+        let read = metadata.len() == self.scanned && self.read_tip().is_ok_and(|tip| tip == self.tip);
+        if !read || self.reserved.is_some() {
+            return None;
+        }
+        Some(Dormant {
+            serial: self.serial,
+            identity: self.identity,
+            head: self.head.clone(),
+            end: self.end,
+            tip: self.tip.clone(),
+            scanned: self.scanned,
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
     }
 
     /// The records that were appended since, in order, and whether the end of the file was reached.

@@ -2,6 +2,8 @@
 //! follower; any number of readers, each with a snapshot. Knows nothing of who reads.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -239,6 +241,8 @@ pub struct LogStatus {
     pub head: Option<String>,
     /// The generations that can be read, the oldest first.
     pub generations: Vec<GenerationStatus>,
+    /// How many bytes of deleted files are not freed yet, because they are held open for late writers and lagging readers.
+    pub held_bytes: u64,
     /// How many of its newest bytes are in memory.
     pub hot_bytes: usize,
     /// What is wrong with it.
@@ -272,14 +276,21 @@ impl Log {
             Some(live) => state.end_position(self.source, live),
             None => Some(Position::before_all(self.source, 0, Hint::NO_FILE)),
         };
+        let (generations, present) = (state.generations.clone(), state.present);
+        let (hot_bytes, error) = (state.tail.bytes(), state.error.clone());
+        // The follower waits while the state is held, and what follows asks the file system.
+        drop(state);
+        let deleted = |file: &Arc<File>| file.metadata().ok().filter(|file| file.nlink() == 0);
+        let held = generations.iter().filter_map(|generation| deleted(generation.held.as_ref()?));
         LogStatus {
             name: self.name.to_string(),
             path: self.path.display().to_string(),
-            present: state.present,
+            present,
             head: head.map(|position| crate::position::Cursor::new(vec![position]).to_string()),
-            generations: state.generations.iter().map(GenerationStatus::of).collect(),
-            hot_bytes: state.tail.bytes(),
-            error: state.error.clone(),
+            held_bytes: held.map(|file| file.len()).sum(),
+            generations: generations.iter().map(GenerationStatus::of).collect(),
+            hot_bytes,
+            error,
         }
     }
 }

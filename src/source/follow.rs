@@ -2,7 +2,7 @@
 //! come. One thread; never knows who reads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,9 +11,12 @@ use tracing::info;
 
 use super::append::Block;
 use super::catalog::{Log, Logs, Problem};
+use super::folder::Folders;
 use super::followed::{Followed, Kit};
+use super::identity::FileIdentity;
 use super::pattern::{Found, LogPattern};
 use super::watch::{Alarm, Rung, Watch, WatchMode};
+use crate::position::SourceId;
 
 /// How the follower goes about it.
 #[derive(Clone, Debug)]
@@ -24,8 +27,11 @@ pub struct Settings {
     pub hot_tail_bytes: usize,
     /// How long a replaced file stays open.
     pub hold_time: Duration,
-    /// How many bytes of replaced files stay open.
+    /// How many bytes of deleted files are kept from being freed because they are held open, of all logs together.
     pub hold_bytes: u64,
+    /// How many files of logs stay open. Beyond that those that changed longest ago are closed, and opened again when
+    /// they change.
+    pub open_files_max: usize,
 }
 
 /// How long after a change a log is looked at often.
@@ -67,7 +73,8 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
         logs: logs.clone(),
         watched: Vec::new(),
         by_path: HashMap::new(),
-        kit: Kit { settings, serial: 0, block: Block::default() },
+        open_files: 0,
+        kit: Kit { settings, serial: 0, block: Block::default(), folders: Folders::default() },
     };
     let bell = alarm.clone();
     let thread = std::thread::Builder::new().name("follow".into()).spawn(move || rounds.run(&bell))?;
@@ -86,6 +93,8 @@ struct Rounds {
     patterns: Vec<LogPattern>,
     logs: Logs,
     watched: Vec<Watched>,
+    /// How many files of logs are open.
+    open_files: usize,
     by_path: HashMap<PathBuf, Vec<usize>>,
     kit: Kit,
 }
@@ -100,6 +109,8 @@ impl Rounds {
             let mut changed = false;
             if rung.names || rung.all || rung.asked > answered || started >= scan_due {
                 changed = self.scan();
+                self.hold_within_limit();
+                self.kit.folders.forget_unused();
                 scan_due = Instant::now() + SCAN;
             }
             self.mark_due(&rung, started);
@@ -140,27 +151,73 @@ impl Rounds {
 
     fn look_at_due(&mut self, now: Instant) -> bool {
         let mut changed = false;
+        self.kit.folders.begin_round();
         let count = self.watched.len();
-        for watched in self.watched.iter_mut().filter(|watched| watched.due <= now) {
+        for index in 0..count {
+            let watched = &mut self.watched[index];
+            if watched.due > now {
+                continue;
+            }
+            let before = watched.followed.open_files();
             if watched.followed.look(&mut self.kit, now) {
                 changed = true;
                 watched.hot_until = now + HOT;
             }
-            let notified = watched.followed.real.parent().is_some_and(|folder| self.watch.covers(folder));
+            let notified = watched.followed.home.live.parent().is_some_and(|folder| self.watch.covers(folder));
             watched.due = if watched.followed.behind { now } else { now + tick(count, now < watched.hot_until, notified) };
+            self.open_files = self.open_files + watched.followed.open_files() - before;
+            self.close_surplus();
         }
         changed
+    }
+
+    /// Closes the files that changed longest ago, where more are open than may be; some more, so that it is not done again
+    /// at once.
+    fn close_surplus(&mut self) {
+        let max = self.kit.settings.open_files_max;
+        if self.open_files <= max {
+            return;
+        }
+        let mut coldest: Vec<usize> = (0..self.watched.len()).collect();
+        coldest.sort_by_key(|&index| self.watched[index].hot_until);
+        for index in coldest {
+            let followed = &mut self.watched[index].followed;
+            let before = followed.open_files();
+            followed.sleep();
+            self.open_files -= before - followed.open_files();
+            if self.open_files <= max - max / 8 {
+                return;
+            }
+        }
+    }
+
+    /// Lets go of deleted files while they take more space than may be, the one that was replaced first before the others.
+    fn hold_within_limit(&mut self) {
+        let max = self.kit.settings.hold_bytes;
+        while self.watched.iter().map(|watched| watched.followed.held_bytes().0).sum::<u64>() > max {
+            let costly = self.watched.iter_mut().filter(|watched| watched.followed.held_bytes().0 > 0);
+            let Some(oldest) = costly.min_by_key(|watched| watched.followed.held_bytes().1) else { return };
+            let before = oldest.followed.open_files();
+            oldest.followed.let_go_of_oldest(&mut self.kit);
+            self.open_files -= before - oldest.followed.open_files();
+        }
     }
 
     /// Looks at names: new logs, and the folders to watch. Whether there is a new log.
     fn scan(&mut self) -> bool {
         let before = self.watched.len();
-        let found: Vec<Found> = self.patterns.iter().flat_map(LogPattern::expand).collect();
+        let expand = |pattern: &LogPattern| {
+            let rotated = pattern.rotated.clone();
+            pattern.expand().into_iter().map(move |found| (found, rotated.clone()))
+        };
+        let found: Vec<(Found, Option<PathBuf>)> = self.patterns.iter().flat_map(expand).collect();
         self.forget_never_begun(&found);
         let mut problems = Vec::new();
-        for found in &found {
-            if let Err(error) = self.add(found) {
-                problems.push(Problem { path: found.path.display().to_string(), error });
+        let mut owners = Owners::default();
+        for (found, rotated) in found {
+            let path = found.path.display().to_string();
+            if let Err(error) = self.add(found, rotated, &mut owners) {
+                problems.push(Problem { path, error });
             }
         }
         for folder in self.patterns.iter().flat_map(LogPattern::directories).collect::<HashSet<_>>() {
@@ -172,9 +229,9 @@ impl Rounds {
         let mut folders: HashSet<PathBuf> = self.patterns.iter().flat_map(LogPattern::directories).collect();
         self.by_path.clear();
         for (index, Watched { followed, .. }) in self.watched.iter().enumerate() {
-            folders.extend(followed.real.parent().map(Path::to_path_buf));
+            folders.extend(followed.home.folders().flat_map(|folder| self.kit.folders.with_old_folders(folder)));
             self.by_path.entry(followed.log.path.clone()).or_default().push(index);
-            self.by_path.entry(followed.real.clone()).or_default().push(index);
+            self.by_path.entry(followed.home.live.clone()).or_default().push(index);
         }
         self.watch.set(&folders);
         self.logs.set_watching(self.watch.status());
@@ -182,8 +239,8 @@ impl Rounds {
     }
 
     /// Forgets logs that no pattern means any more and that never had a file: a path that turned out to be a folder.
-    fn forget_never_begun(&mut self, found: &[Found]) {
-        let meant: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
+    fn forget_never_begun(&mut self, found: &[(Found, Option<PathBuf>)]) {
+        let meant: HashSet<&str> = found.iter().map(|(found, _)| found.name.as_str()).collect();
         let logs = &self.logs;
         self.watched.retain(|Watched { followed, .. }| {
             let keep = meant.contains(&*followed.log.name) || !followed.log.state().generations.is_empty();
@@ -194,7 +251,7 @@ impl Rounds {
         });
     }
 
-    fn add(&mut self, found: &Found) -> Result<(), String> {
+    fn add(&mut self, found: Found, rotated: Option<PathBuf>, owners: &mut Owners) -> Result<(), String> {
         match self.logs.get(&found.name) {
             Some(known) if known.path == found.path => return Ok(()),
             Some(known) => {
@@ -203,21 +260,24 @@ impl Rounds {
             }
             None => {}
         }
-        let log = Arc::new(Log::new(&found.name, found.path.clone()));
-        if let Some(other) = self.watched.iter().find(|other| other.followed.log.source == log.source) {
-            let other = &other.followed.log.name;
-            return Err(format!("the names {} and {other} have the same hash; give this log another name", found.name));
+        owners.learn(&self.watched);
+        let log = Arc::new(Log::new(&found.name, found.path));
+        if let Some(other) = owners.sources.get(&log.source) {
+            return Err(format!("the names {} and {other} have the same hash; give this log another name", log.name));
         }
-        if let Some(other) = self.watched.iter().find(|other| other.followed.has_file(&found.path)) {
-            let other = &other.followed.log.name;
+        let file = std::fs::metadata(&log.path).ok().map(|metadata| FileIdentity::of(&metadata));
+        if let Some(other) = file.and_then(|file| owners.files.get(&file)) {
             return Err(format!("this file is of the log {other} already, under another name"));
         }
         let now = Instant::now();
-        let mut followed = Followed::new(log.clone());
+        let mut followed = Followed::new(log.clone(), rotated);
         followed.find_history(&mut self.kit, now);
         followed.look(&mut self.kit, now);
-        info!(log = %found.name, path = %found.path.display(), "following");
+        info!(log = &*log.name, path = %log.path.display(), "following");
+        owners.add(&followed);
+        self.open_files += followed.open_files();
         self.watched.push(Watched { followed, due: now, hot_until: now + HOT });
+        self.close_surplus();
         self.logs.add(log);
         Ok(())
     }
@@ -236,6 +296,29 @@ impl Rounds {
             }
             excess = excess.saturating_sub(freed);
         }
+    }
+}
+
+/// Which names' hashes and which files belong to a log already.
+#[derive(Default)]
+struct Owners {
+    learnt: bool,
+    sources: HashMap<SourceId, Arc<str>>,
+    files: HashMap<FileIdentity, Arc<str>>,
+}
+
+impl Owners {
+    /// Learns of all logs, the first time that it is called.
+    fn learn(&mut self, watched: &[Watched]) {
+        if !std::mem::replace(&mut self.learnt, true) {
+            watched.iter().for_each(|watched| self.add(&watched.followed));
+        }
+    }
+
+    fn add(&mut self, followed: &Followed) {
+        let name = &followed.log.name;
+        self.sources.insert(followed.log.source, name.clone());
+        self.files.extend(followed.identities().into_iter().map(|file| (file, name.clone())));
     }
 }
 

@@ -9,15 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info, warn};
 
-use super::append::{Block, HeldFile, sentence};
+use super::append::{Block, Dormant, HeldFile, sentence};
 use super::catalog::{Log, Succession};
 use super::change::{AtPath, Change, decide};
 use super::content::{Storage, storage_of};
+use super::folder::{Folders, Stamp};
 use super::follow::Settings;
-use super::generation::{Generation, Late, Phase, not_regular, open_regular};
+use super::generation::{Generation, Late, Phase, not_regular, open_identical, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
-use super::siblings::Sibling;
+use super::siblings::{Home, Sibling};
 use super::tail::Piece;
 use crate::event::{Continuity, RotateKind};
 
@@ -36,6 +37,7 @@ pub(super) struct Kit {
     /// The last serial that was given to a generation.
     pub serial: u64,
     pub block: Block,
+    pub folders: Folders,
 }
 
 impl Kit {
@@ -48,14 +50,16 @@ impl Kit {
 /// One log as the follower holds it.
 pub(super) struct Followed {
     pub log: Arc<Log>,
-    /// Where its path leads when symbolic links are followed; rotated files lie there.
-    pub real: PathBuf,
+    /// Where its files lie.
+    pub home: Home,
     /// Whether its file held more than one look reads.
     pub behind: bool,
     pub(super) live: Option<HeldFile>,
+    /// The live file while it is closed; then `live` is none.
+    asleep: Option<Dormant>,
     pub(super) replaced: Vec<Replaced>,
     pub(super) siblings: Vec<Sibling>,
-    pub(super) folder_modified: Option<SystemTime>,
+    pub(super) folder_stamps: Vec<Stamp>,
     /// What is wrong with a rotated file, in words.
     pub(super) sibling_error: Option<String>,
     /// Since when no file has the log's name, while the last one is held.
@@ -74,28 +78,92 @@ pub(super) struct Replaced {
 }
 
 impl Followed {
-    pub fn new(log: Arc<Log>) -> Self {
-        let real = real_path(&log.path);
+    pub fn new(log: Arc<Log>, rotated: Option<PathBuf>) -> Self {
+        let live = real_path(&log.path);
         Followed {
             log,
-            real,
+            home: Home { live, rotated },
             behind: false,
             live: None,
+            asleep: None,
             replaced: Vec::new(),
             siblings: Vec::new(),
-            folder_modified: None,
+            folder_stamps: Vec::new(),
             sibling_error: None,
             missing_since: None,
         }
     }
 
-    /// Whether the file at `path` is one of this log, by another name.
-    pub fn has_file(&self, path: &Path) -> bool {
-        let AtPath::File(identity) = at_path(path) else { return false };
-        let live = self.live.iter().any(|live| live.identity == identity);
-        live || self.log.state().generations.iter().any(|generation| generation.identity == identity)
+    /// The files of this log.
+    pub fn identities(&self) -> Vec<FileIdentity> {
+        self.log.state().generations.iter().map(|generation| generation.identity).collect()
     }
 
+    /// How many files it holds open.
+    pub fn open_files(&self) -> usize {
+        usize::from(self.live.is_some()) + self.replaced.len()
+    }
+
+    /// The serial of the live file's generation.
+    pub(super) fn live_serial(&self) -> Option<u64> {
+        self.live.as_ref().map(|live| live.serial).or(self.asleep.as_ref().map(|asleep| asleep.serial))
+    }
+
+    fn live_identity(&self) -> Option<FileIdentity> {
+        self.live.as_ref().map(|live| live.identity).or(self.asleep.as_ref().map(|asleep| asleep.identity))
+    }
+
+    /// Closes what can be opened again: the live file, and replaced ones that nobody writes any more.
+    pub fn sleep(&mut self) {
+        let settled = |replaced: &Replaced| replaced.settled && replaced.held.file.metadata().is_ok_and(|file| file.nlink() > 0);
+        let (settled, replaced) = std::mem::take(&mut self.replaced).into_iter().partition(settled);
+        self.replaced = replaced;
+        settled.iter().for_each(|replaced: &Replaced| self.release(&replaced.held));
+        let Some(asleep) = self.live.as_ref().filter(|_| !self.behind).and_then(HeldFile::sleep) else { return };
+        self.asleep = Some(asleep);
+        if let Some(live) = self.live.take() {
+            self.log.update(|state| {
+                if let Some(generation) = state.generation_mut(live.serial) {
+                    generation.held = None;
+                }
+            });
+        }
+    }
+
+    /// Opens the live file again if it has changed.
+    fn wake(&mut self, kit: &mut Kit) -> Result<(), Trouble> {
+        let unchanged = |asleep: &Dormant| std::fs::metadata(&self.log.path).is_ok_and(|metadata| asleep.is(&metadata));
+        let Some(asleep) = self.asleep.take_if(|asleep| !unchanged(asleep)) else { return Ok(()) };
+        match open_identical(&self.home.live, asleep.identity) {
+            Ok(file) => {
+                let live = asleep.wake(file);
+                let file = live.file.clone();
+                self.log.update(|state| {
+                    if let Some(generation) = state.generation_mut(live.serial) {
+                        generation.held = Some(file);
+                    }
+                });
+                self.live = Some(live);
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                // It was deleted. What it got last may be in a compressed copy.
+                self.log.update(|state| state.set_phase(asleep.serial, Phase::Settled));
+                self.refresh_siblings(kit);
+                self.log.update(|state| {
+                    let packed = |generation: &&mut Generation| generation.storage.is_compressed();
+                    if let Some(generation) = state.generation_mut(asleep.serial).filter(packed) {
+                        (generation.end, generation.tip) = (Generation::UNKNOWN_END, None);
+                    }
+                });
+                Ok(())
+            }
+            Err(error) => {
+                self.asleep = Some(asleep);
+                Err(error.into())
+            }
+        }
+    }
     /// One look at the log; whether anything of it changed.
     pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
         self.behind = false;
@@ -105,8 +173,11 @@ impl Followed {
         if changed {
             self.log.update(|state| state.present = present);
         }
+        if let Err(trouble) = self.wake(kit) {
+            return changed | self.report(Some(sentence(&trouble)));
+        }
         let mut error = None;
-        let result = match decide(self.live.as_ref().map(|live| live.identity), at_path) {
+        let result = match decide(self.live_identity(), at_path) {
             Change::Wait => Ok(false),
             Change::Begin => self.arrive(kit, now),
             Change::Read => {
@@ -130,8 +201,8 @@ impl Followed {
         }
         changed |= self.read_replaced(kit, now);
         changed |= self.let_go(kit, now);
-        if self.folder_changed() {
-            changed |= self.refresh_siblings();
+        if self.folders_changed(kit) {
+            changed |= self.refresh_siblings(kit);
         }
         changed | self.report(error.or_else(|| self.sibling_error.clone()))
     }
@@ -176,7 +247,7 @@ impl Followed {
             state.generations.push(generation);
         });
         self.live = Some(held);
-        self.real = real_path(&self.log.path);
+        self.home.live = real_path(&self.log.path);
         self.read_live(kit)?;
         Ok(true)
     }
@@ -285,7 +356,7 @@ impl Followed {
         });
         // The same file goes on, whatever has the name by now.
         let opened = (old.file.try_clone()?, old.identity);
-        self.refresh_siblings();
+        self.refresh_siblings(kit);
         self.insert_missed(kit, Some(serial), &opened, Instant::now());
         self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed, suspect: true }))
     }
@@ -338,29 +409,47 @@ impl Followed {
         changed
     }
 
-    /// Closes replaced files whose time is over, or that take too much: the oldest first.
-    fn let_go(&mut self, kit: &Kit, now: Instant) -> bool {
-        let mut budget = kit.settings.hold_bytes;
-        // Only a file without a name takes space because it is held.
-        let costs = |file: &File| file.metadata().map_or(0, |metadata| if metadata.nlink() == 0 { metadata.len() } else { 0 });
-        let mut keep = |(newer, replaced): (usize, &Replaced)| {
-            let cost = costs(&replaced.held.file);
-            let within = cost <= budget;
-            budget = budget.saturating_sub(cost);
-            within && newer < REPLACED_MAX && now.duration_since(replaced.since) < kit.settings.hold_time
+    /// Closes replaced files whose time is over, or that are too many: the oldest first.
+    fn let_go(&mut self, kit: &mut Kit, now: Instant) -> bool {
+        let keep = |(newer, replaced): &(usize, &Replaced)| {
+            *newer < REPLACED_MAX && now.duration_since(replaced.since) < kit.settings.hold_time
         };
-        let kept = self.replaced.iter().rev().enumerate().take_while(|replaced| keep(*replaced)).count();
+        let kept = self.replaced.iter().rev().enumerate().take_while(keep).count();
         let gone: Vec<Replaced> = self.replaced.drain(..self.replaced.len() - kept).collect();
-        for Replaced { held, .. } in &gone {
-            self.log.update(|state| {
-                state.set_phase(held.serial, Phase::Settled);
-                if let Some(generation) = state.generation_mut(held.serial) {
-                    generation.release();
-                }
-            });
-        }
+        gone.iter().for_each(|replaced| self.release(&replaced.held));
         // What has them now, if anything has.
-        !gone.is_empty() && self.refresh_siblings()
+        !gone.is_empty() && self.refresh_siblings(kit)
+    }
+
+    /// How many bytes of deleted files it keeps from being freed, and since when the oldest of them was replaced.
+    pub fn held_bytes(&self) -> (u64, Option<Instant>) {
+        // Only a file without a name takes space because it is held.
+        let cost = |file: &File| file.metadata().map_or(0, |metadata| if metadata.nlink() == 0 { metadata.len() } else { 0 });
+        let missing = self.live.iter().filter(|_| self.missing_since.is_some()).map(|live| cost(&live.file));
+        let replaced = self.replaced.iter().map(|replaced| cost(&replaced.held.file));
+        (replaced.chain(missing).sum(), self.replaced.first().map(|replaced| replaced.since).or(self.missing_since))
+    }
+
+    /// Closes the file that lost the log's name first, before its time is over.
+    pub fn let_go_of_oldest(&mut self, kit: &mut Kit) {
+        if let Some(since) = self.missing_since.take_if(|_| self.replaced.is_empty()) {
+            self.retire(since);
+        }
+        if !self.replaced.is_empty() {
+            let oldest = self.replaced.remove(0);
+            info!(log = %self.log.name, serial = oldest.held.serial, "a deleted file is let go of: more is held than may be");
+            self.release(&oldest.held);
+            self.refresh_siblings(kit);
+        }
+    }
+
+    fn release(&self, held: &HeldFile) {
+        self.log.update(|state| {
+            state.set_phase(held.serial, Phase::Settled);
+            if let Some(generation) = state.generation_mut(held.serial) {
+                generation.release();
+            }
+        });
     }
 }
 

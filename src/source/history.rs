@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use tracing::debug;
 
@@ -12,6 +12,7 @@ use super::append::HeldFile;
 use super::catalog::LogState;
 use super::change::AtPath;
 use super::content::Storage;
+use super::folder::Stamp;
 use super::followed::{Followed, Kit, Replaced, SETTLE, at_path, live_generation, publish};
 use super::generation::{Generation, Phase, open_regular};
 use super::identity::FileIdentity;
@@ -19,22 +20,16 @@ use super::read::Trouble;
 use super::siblings::{Likeness, OpenedSibling, SIBLINGS_MAX, Sibling, likeness, open_siblings};
 use crate::event::Continuity;
 
-/// The coarsest clock by which a local file system dates its files.
-const CLOCK_TICK: Duration = Duration::from_millis(20);
 /// How many destroyed generations are remembered, so that readers in them learn what happened.
 const LOST_MAX: usize = 64;
 
 impl Followed {
-    /// Whether names in the log's folder may have changed since the last time that this was asked.
-    pub(super) fn folder_changed(&mut self) -> bool {
-        let modified = self.real.parent().and_then(|folder| std::fs::metadata(folder).ok()?.modified().ok());
-        if modified.is_some() && modified == self.folder_modified {
-            return false;
-        }
-        // Two changes within one tick of the file system's clock have the same time: ask again until it has passed.
-        let settled = modified.is_some_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > CLOCK_TICK));
-        self.folder_modified = modified.filter(|_| settled);
-        true
+    /// Whether names in the log's folders may have changed since the last time that this was asked.
+    pub(super) fn folders_changed(&mut self, kit: &mut Kit) -> bool {
+        let stamps: Vec<Stamp> = self.home.folders().map(|folder| kit.folders.stamp(folder)).collect();
+        let same = stamps == self.folder_stamps && stamps.iter().all(Option::is_some);
+        self.folder_stamps = stamps;
+        !same
     }
 
     /// The generations of a log that is first seen: the live file, and the rotated ones that are older. The live file is
@@ -47,7 +42,7 @@ impl Followed {
             let _ = open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
         }
         let held = self.log.state().newest().map(|live| live.identity);
-        let found = self.open_siblings();
+        let found = self.open_siblings(kit);
         // Read on after the listing: it may be one of those listed by now, even compressed.
         let _ = self.read_live(kit);
         let live = self.log.state().newest().filter(|live| Some(live.identity) == held).cloned();
@@ -85,6 +80,9 @@ impl Followed {
     fn hold(&mut self, kit: &mut Kit, file: File, identity: FileIdentity, serial: u64, now: Instant) {
         let modified = file.metadata().and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        if age.is_some_and(|age| age > kit.settings.hold_time) {
+            return;
+        }
         let settled = age.is_none_or(|age| age > SETTLE);
         let opened = HeldFile::open(file, identity, serial).and_then(|mut held| {
             while !held.read_appended(&mut kit.block)?.1 {}
@@ -106,9 +104,9 @@ impl Followed {
     }
 
     /// Lists the rotated files and opens those that are not known.
-    fn open_siblings(&mut self) -> Vec<(Sibling, Option<OpenedSibling>)> {
+    fn open_siblings(&mut self, kit: &mut Kit) -> Vec<(Sibling, Option<OpenedSibling>)> {
         let known: HashSet<FileIdentity> = self.log.state().generations.iter().map(|generation| generation.identity).collect();
-        let found = open_siblings(&self.real, |identity| known.contains(identity));
+        let found = open_siblings(&self.home, &mut kit.folders, |identity| known.contains(identity));
         self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
         self.sibling_error = found.error;
         let at = |generation: &Generation| self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
@@ -131,7 +129,7 @@ impl Followed {
         next: &(File, FileIdentity),
         now: Instant,
     ) -> Continuity {
-        let found = self.open_siblings();
+        let found = self.open_siblings(kit);
         // Read after the listing: it may be one of those listed by now, even compressed.
         let next = whole(kit, next, &self.log.path);
         let known = self.log.state().generations.clone();
@@ -185,10 +183,10 @@ impl Followed {
     }
 
     /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
-    pub(super) fn refresh_siblings(&mut self) -> bool {
-        let unknown: Vec<Generation> = self.open_siblings().into_iter().filter_map(|(_, opened)| Some(opened?.0)).collect();
+    pub(super) fn refresh_siblings(&mut self, kit: &mut Kit) -> bool {
+        let unknown: Vec<Generation> = self.open_siblings(kit).into_iter().filter_map(|(_, opened)| Some(opened?.0)).collect();
         let mut generations = self.log.state().generations.clone();
-        let live = self.live.as_ref().map(|live| live.serial);
+        let live = self.live_serial();
         for generation in generations.iter_mut().filter(|generation| Some(generation.serial) != live) {
             self.find_again(generation, &unknown);
         }

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod change;
 pub mod content;
 pub mod follow;
+mod folder;
 mod followed;
 pub mod generation;
 mod gzip;

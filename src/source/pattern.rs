@@ -1,6 +1,6 @@
 //! Which logs a pattern on the command line or in the config means, now. Lists directories; opens no file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::rotation::{base_of, infix_of};
+use super::rotation::{base_of, infixed};
 
 /// What a directory stands for: the logs directly in it.
 const DIRECTORY_GLOB: &str = "*.log";
@@ -25,6 +25,8 @@ pub struct LogPattern {
     pub name: Option<String>,
     /// The pattern as it was written.
     pub pattern: PathBuf,
+    /// A folder in which rotated files lie, beside the live file's own.
+    pub rotated: Option<PathBuf>,
     steps: Vec<Step>,
 }
 
@@ -88,7 +90,12 @@ impl LogPattern {
         }
         let absolute = std::path::absolute(pattern).map_err(|error| BadPattern(format!("{}: {error}", pattern.display())))?;
         let steps = if absolute.exists() { literal_steps(&absolute) } else { steps(&absolute)? };
-        Ok(LogPattern { name: name.map(String::from), pattern: pattern.to_path_buf(), steps })
+        Ok(LogPattern { name: name.map(String::from), pattern: pattern.to_path_buf(), rotated: None, steps })
+    }
+
+    /// The same, with another folder in which rotated files lie.
+    pub fn with_rotated(self, rotated: Option<PathBuf>) -> Self {
+        LogPattern { rotated, ..self }
     }
 
     /// The one name that this pattern can stand for; `None` for a pattern that can mean several logs.
@@ -175,10 +182,10 @@ fn walk(at: &Path, steps: &[Step], depth: usize, directory: &mut dyn FnMut(&Path
         }
         [Step::Match { glob, hidden }] => {
             directory(at);
-            let names = names_in(at, *hidden);
+            let names: HashSet<OsString> = names_in(at, *hidden).into_iter().collect();
             for name in &names {
                 let (base, _) = base_of(name);
-                if names.iter().any(|live| infix_of(name, live).is_some()) {
+                if infixed(name).is_some_and(|(live, _)| names.contains(&live)) {
                     // `app.1.log` beside `app.log`: one of its rotated files.
                 } else if glob.is_match(&base) {
                     log(&at.join(base));

@@ -33,13 +33,13 @@ pub fn base_of(name: &OsStr) -> (OsString, Option<Suffix>) {
     }
 }
 
-/// The suffix that rotation put before the extension of `live`: `app.1.log` and `app-20261122.log.gz` are of `app.log`.
-pub fn infix_of(name: &OsStr, live: &OsStr) -> Option<Suffix> {
-    let (name, live) = (without_compression(name.as_bytes()), live.as_bytes());
-    let dot = live.iter().rposition(|&byte| byte == b'.').filter(|&dot| dot > 0)?;
-    let stem = name.strip_suffix(&live[dot..])?;
-    let (base, suffix) = split_suffix(stem)?;
-    (base == &live[..dot]).then_some(suffix)
+/// The live name that `name` belongs to if rotation put the suffix before the extension: `app.1.log` and
+/// `app-20261122.log.gz` are of `app.log`, where there is one.
+pub fn infixed(name: &OsStr) -> Option<(OsString, Suffix)> {
+    let plain = without_compression(name.as_bytes());
+    let (stem, extension) = plain.split_at(plain.iter().rposition(|&byte| byte == b'.')?);
+    let (base, suffix) = split_suffix(stem).filter(|(base, _)| !base.is_empty())?;
+    Some((OsString::from_vec([base, extension].concat()), suffix))
 }
 
 /// Whether a name says that the file is, or will be, compressed.

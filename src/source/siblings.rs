@@ -3,7 +3,6 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,18 +13,36 @@ use bytes::Bytes;
 use super::append::sentence;
 use super::catalog::LogState;
 use super::content::{Content, MAGIC_BYTES, Storage, read_head, storage_of};
+use super::folder::Folders;
 use super::followed::SETTLE;
 use super::generation::{Generation, Phase, open_identical};
 use super::identity::{FileIdentity, Head};
-use super::pattern::is_temporary;
 use super::read::{Trouble, tip_in_file, tip_in_memory};
-use super::rotation::{Suffix, base_of, by_age, infix_of, is_compressed_name};
+use super::rotation::{Suffix, by_age, is_compressed_name};
 use super::strength::is_strong;
 
 /// The most rotated files of one log that are looked at; older ones are as if they were gone.
 pub const SIBLINGS_MAX: usize = 1000;
+/// How many of the newest of them are kept open until it is known what they are.
+const OPEN_MAX: usize = 16;
 /// How often a directory is listed again because it changed while it was listed.
 const LISTINGS_MAX: usize = 20;
+
+/// Where a log's files lie.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Where its path leads when symbolic links are followed; rotated files lie beside that.
+    pub live: PathBuf,
+    /// Another folder in which they lie.
+    pub rotated: Option<PathBuf>,
+}
+
+impl Home {
+    /// The folders in which rotated files may lie.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.live.parent().into_iter().chain(self.rotated.as_deref())
+    }
+}
 
 /// A rotated file.
 #[derive(Clone, Debug)]
@@ -39,12 +56,12 @@ pub struct Sibling {
     suffix: Suffix,
 }
 
-/// The rotated files of the log whose live file is at `live`, the oldest first. Lists again until nothing changed
+/// The rotated files of a log, the oldest first. Lists again until nothing changed
 /// meanwhile: a rename during the listing would hide a file.
-pub fn siblings(live: &Path) -> Vec<Sibling> {
-    let mut before = list(live);
+pub fn siblings(home: &Home, folders: &mut Folders) -> Vec<Sibling> {
+    let mut before = list(home, folders);
     for _ in 0..LISTINGS_MAX {
-        let now = list(live);
+        let now = list(home, folders);
         let same = |(one, other): (&Sibling, &Sibling)| one.path == other.path && one.identity == other.identity;
         if before.len() == now.len() && before.iter().zip(&now).all(same) {
             break;
@@ -55,20 +72,15 @@ pub fn siblings(live: &Path) -> Vec<Sibling> {
     before.split_off(skipped)
 }
 
-fn list(live: &Path) -> Vec<Sibling> {
-    let (Some(folder), Some(name)) = (live.parent(), live.file_name()) else { return Vec::new() };
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let rotated = |found: OsString| {
-        let (base, suffix) = base_of(&found);
-        let suffix = suffix.filter(|_| base == name).or_else(|| infix_of(&found, name))?;
-        (!is_temporary(&found)).then(|| (folder.join(found), suffix))
-    };
+fn list(home: &Home, folders: &mut Folders) -> Vec<Sibling> {
+    let Some(name) = home.live.file_name() else { return Vec::new() };
+    let rotated: Vec<_> = home.folders().flat_map(|folder| folders.rotated(folder, name)).collect();
     let sibling = |(path, suffix): (PathBuf, Suffix)| {
         let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Some(Sibling { path, identity: FileIdentity::of(&metadata), suffix, modified })
     };
-    let mut found: Vec<_> = entries.filter_map(|entry| sibling(rotated(entry.ok()?.file_name())?)).collect();
+    let mut found: Vec<_> = rotated.into_iter().filter_map(sibling).collect();
     // A file that is renamed meanwhile may have been met under both names.
     let mut met = HashSet::new();
     found.retain(|sibling: &Sibling| met.insert(sibling.identity));
@@ -129,7 +141,7 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
     Ok((Generation { end, head, tip, ..generation }, file))
 }
 
-/// The generation of a rotated file, of serial 0, and the file where it can be read.
+/// The generation of a rotated file, of serial 0, and the file where it can be read and is one of the newest.
 pub type OpenedSibling = (Generation, Option<File>);
 
 /// What was opened of a log's rotated files.
@@ -141,18 +153,20 @@ pub struct Found {
     pub error: Option<String>,
 }
 
-/// Lists the rotated files of the log whose live file is at `live`, and opens those that are not `known`. Starts again
-/// when one that was listed is gone: its content may be in a new, compressed file by now.
-pub fn open_siblings(live: &Path, known: impl Fn(&FileIdentity) -> bool) -> Found {
+/// Lists the rotated files of a log, and opens those that are not `known`. Starts again when one that was listed is gone:
+/// its content may be in a new, compressed file by now.
+pub fn open_siblings(home: &Home, folders: &mut Folders, known: impl Fn(&FileIdentity) -> bool) -> Found {
     let mut found = Found::default();
     for _ in 0..LISTINGS_MAX {
         found = Found::default();
         let mut gone = false;
-        for sibling in siblings(live) {
+        let siblings = siblings(home, folders);
+        let old = siblings.len().saturating_sub(OPEN_MAX);
+        for (place, sibling) in siblings.into_iter().enumerate() {
             let opened = if known(&sibling.identity) {
                 Ok(None)
             } else {
-                open_sibling(&sibling).map(|(generation, file)| Some((generation, Some(file))))
+                open_sibling(&sibling).map(|(generation, file)| Some((generation, Some(file).filter(|_| place >= old))))
             };
             match opened {
                 Ok(opened) => found.siblings.push((sibling, opened)),
@@ -228,7 +242,8 @@ mod tests {
             file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(*modified)).unwrap();
         }
         let name = |sibling: &Sibling| sibling.path.file_name().unwrap().to_str().unwrap().to_string();
-        siblings(&folder.path().join("app.log")).iter().map(name).collect()
+        let home = Home { live: folder.path().join("app.log"), rotated: None };
+        siblings(&home, &mut Folders::default()).iter().map(name).collect()
     }
 
     #[test]

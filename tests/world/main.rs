@@ -9,6 +9,7 @@ mod cuts;
 mod rotation;
 mod crash;
 mod gaps;
+mod held;
 mod start;
 mod filter;
 mod payload;

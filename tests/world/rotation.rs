@@ -224,26 +224,13 @@ fn an_id_at_the_end_of_a_file_goes_on_at_the_start_of_the_next() {
 /// The same with each tool that rotation tools call, and with a file of several members, as `cat a.gz b.gz` makes it.
 #[test]
 fn every_id_resumes_after_the_file_it_was_minted_in_is_compressed() {
-    for tool in [&["gzip"][..], &["pigz", "--blocksize", "128"], &["zstd", "--rm", "--quiet"]] {
-        let run = |path: &Path| {
-            let status = Command::new(tool[0]).args(&tool[1..]).arg(path).status().expect("a compressor");
-            assert!(status.success(), "{tool:?}");
-        };
-        assert_every_id_resumes_after(run);
+    let in_members = "head -c 200 $1 | gzip > $1.gz && tail -c +201 $1 | gzip >> $1.gz && rm $1";
+    for commands in ["gzip $1", "pigz --blocksize 128 $1", "zstd --rm --quiet $1", in_members] {
+        assert_every_id_resumes_after(|path| {
+            let status = Command::new("sh").args(["-c", commands, "sh"]).arg(path).status().expect("a shell");
+            assert!(status.success(), "{commands}");
+        });
     }
-    let in_members = |path: &Path| {
-        let content = fs::read(path).unwrap();
-        gzip(path);
-        let (one, two) = content.split_at(content.len() / 3);
-        let member = |bytes: &[u8]| {
-            fs::write(path, bytes).unwrap();
-            gzip(path);
-            fs::read(path.with_extension("2.gz")).unwrap()
-        };
-        let joined = [member(one), member(two)].concat();
-        fs::write(path.with_extension("2.gz"), joined).unwrap();
-    };
-    assert_every_id_resumes_after(in_members);
 }
 
 fn assert_every_id_resumes_after(compress: impl Fn(&Path)) {
@@ -276,4 +263,41 @@ fn a_path_that_is_missing_for_a_while_is_waited_for() {
     log.create_anew();
     log.write(2);
     assert_eq!(stream.lines(2), log.written()[2..]);
+}
+
+/// A rotation into another folder, then compression there.
+fn assert_followed_into(folder: &str, config: &str) {
+    let world = World::new();
+    let mut log = world.log("logs/app.log");
+    fs::create_dir_all(world.path(folder)).unwrap();
+    world.file("sidetail.toml", config.replace('@', world.folder().to_str().unwrap()));
+    let mut agent = world.agent(&["--config", "@/sidetail.toml"]);
+    let mut stream = agent.stream(LIVE);
+    log.write(5);
+    let records = stream.records(5);
+    let rotated = world.path(&format!("{folder}/app.log.1"));
+    fs::rename(log.path(), &rotated).unwrap();
+    log.create_anew();
+    log.write(2);
+    stream.lines(2);
+    for step in [|_: &Path| (), gzip] {
+        step(&rotated);
+        for _ in 0..2 {
+            for (place, record) in records.iter().enumerate() {
+                assert_eq!(agent.lines_after(REST, record.id()), log.written()[place + 1..]);
+            }
+            assert_eq!(agent.lines("/events?from=start&follow=false"), log.written());
+            agent.restart();
+        }
+    }
+}
+
+#[test]
+fn rotated_files_in_a_folder_called_old_belong_to_the_log() {
+    assert_followed_into("logs/old", "[[log]]\nname = 'app'\npath = '@/logs/app.log'\n");
+}
+
+#[test]
+fn rotated_files_in_the_folder_that_the_config_names_belong_to_the_log() {
+    assert_followed_into("elsewhere", "[[log]]\nname = 'app'\npath = '@/logs/app.log'\nrotated = '@/elsewhere'\n");
 }

@@ -60,6 +60,12 @@ impl Setup {
         self
     }
 
+    /// Started by a program that becomes it, as `prlimit` does.
+    pub fn wrapped(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Without the right to read what file modes forbid, which root has otherwise.
     pub fn bound_by_file_modes(mut self) -> Self {
         let forbidden = self.folder.join("nobody-reads-this");
