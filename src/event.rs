@@ -124,10 +124,23 @@ pub struct Rotate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RotateKind {
-    /// Another file took the name.
+    /// Another file took the name, and the one before has another.
     Rename,
-    /// The file was cut to nothing in place.
+    /// The file was copied, then cut to nothing in place.
+    Copytruncate,
+    /// The file was cut to nothing in place, and there is no copy.
     Truncate,
+    /// The file was deleted, and another took the name.
+    Recreate,
+    /// The name is a symbolic link, which leads to another file now.
+    Symlink,
+}
+
+impl RotateKind {
+    /// Whether the file stayed and lost its content: what was written just before is in no file.
+    pub fn is_in_place(self) -> bool {
+        matches!(self, RotateKind::Copytruncate | RotateKind::Truncate)
+    }
 }
 
 /// How sure it is that one generation follows another.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::generation::{Generation, Phase};
 use super::tail::HotTail;
 use super::watch::Alarm;
-use crate::event::{Continuity, RotateKind};
+use crate::event::{Continuity, Reason, RotateKind};
 use crate::position::{Hint, Position, SourceId};
 
 /// One log: a name, and under it one life after another of one file.
@@ -50,9 +50,9 @@ pub struct Succession {
     pub kind: RotateKind,
     /// Whether nothing can lie between the two.
     pub continuity: Continuity,
-    /// Whether something may well lie between them: rotated files are kept under names that tell, and the earlier of the
-    /// two is not among them any more.
-    pub suspect: bool,
+    /// What makes it possible that something lies between them: it was written just before a truncation, or in a file that
+    /// came and went unseen.
+    pub doubt: Option<Reason>,
 }
 
 impl Log {

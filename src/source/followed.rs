@@ -20,7 +20,7 @@ use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Home, Sibling};
 use super::tail::Piece;
-use crate::event::{Continuity, RotateKind};
+use crate::event::{Continuity, Reason, RotateKind};
 
 /// How long a replaced file must be quiet before its writers are taken to have left it.
 pub const SETTLE: Duration = Duration::from_secs(10);
@@ -62,6 +62,8 @@ pub(super) struct Followed {
     pub(super) folder_stamps: Vec<Stamp>,
     /// What is wrong with a rotated file, in words.
     pub(super) sibling_error: Option<String>,
+    /// Whether nothing was in the live file when it was looked at last.
+    was_empty: bool,
     /// Since when no file has the log's name, while the last one is held.
     missing_since: Option<Instant>,
 }
@@ -90,6 +92,7 @@ impl Followed {
             siblings: Vec::new(),
             folder_stamps: Vec::new(),
             sibling_error: None,
+            was_empty: false,
             missing_since: None,
         }
     }
@@ -202,6 +205,7 @@ impl Followed {
         changed |= self.read_replaced(kit, now);
         changed |= self.let_go(kit, now);
         if self.folders_changed(kit) {
+            changed |= self.insert_unseen_lives(kit).unwrap_or(false);
             changed |= self.refresh_siblings(kit);
         }
         changed | self.report(error.or_else(|| self.sibling_error.clone()))
@@ -222,8 +226,9 @@ impl Followed {
     fn arrive(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
         let opened = open_regular(&self.log.path)?;
         let last = self.log.state().newest().map(|newest| newest.serial);
-        let continuity = self.insert_missed(kit, last, &opened, now);
-        let succession = last.map(|_| self.succession(continuity));
+        let kind = self.kind_of_rotation(None);
+        let continuity = self.insert_missed(kit, last, &opened, kind, now);
+        let succession = last.map(|_| self.succession(kind, continuity));
         self.begin(kit, opened, succession)
     }
 
@@ -237,6 +242,7 @@ impl Followed {
         if storage_of(&file)?.is_compressed() {
             return Err(Trouble::Unreadable("the live file is compressed; only rotated ones may be".into()));
         }
+        self.was_empty = false;
         let held = HeldFile::open(file, identity, kit.next_serial())?;
         debug!(log = %self.log.name, serial = held.serial, "a generation begins");
         let generation = live_generation(&held, &self.log.path);
@@ -262,8 +268,13 @@ impl Followed {
         };
         self.behind |= !at_end;
         if pieces.is_empty() {
+            self.was_empty |= live.end == live.head.base;
             return Ok(false);
         }
+        if self.insert_unseen_lives(kit)? {
+            return Ok(true);
+        }
+        self.was_empty = false;
         self.read_replaced(kit, Instant::now());
         let live = self.live.as_ref().expect("it was read just now");
         publish(&self.log, live, pieces, kit);
@@ -296,15 +307,26 @@ impl Followed {
         let opened = open_regular(&self.log.path)?;
         // What late writers wrote until now is read before any of their files counts as settled.
         self.read_replaced(kit, now);
+        let kind = self.kind_of_rotation(self.live.as_ref());
         let last = self.retire(now);
-        let continuity = self.insert_missed(kit, last, &opened, now);
-        self.begin(kit, opened, Some(self.succession(continuity)))
+        let continuity = self.insert_missed(kit, last, &opened, kind, now);
+        self.begin(kit, opened, Some(self.succession(kind, continuity)))
     }
 
-    /// How a generation follows that took the log's name from another.
-    pub(super) fn succession(&self, continuity: Continuity) -> Succession {
+    /// How the log's name came to another file than `held`.
+    fn kind_of_rotation(&self, held: Option<&HeldFile>) -> RotateKind {
+        match held.map(|held| held.file.metadata()) {
+            _ if real_path(&self.log.path) != self.home.live => RotateKind::Symlink,
+            Some(Ok(metadata)) if metadata.nlink() == 0 => RotateKind::Recreate,
+            _ => RotateKind::Rename,
+        }
+    }
+
+    /// How a generation follows that took the log's name from another. Where rotated files are kept under names that tell,
+    /// and the earlier one is not among them any more, others may have been between.
+    pub(super) fn succession(&self, kind: RotateKind, continuity: Continuity) -> Succession {
         let suspect = continuity == Continuity::Assumed && !self.siblings.is_empty();
-        Succession { kind: RotateKind::Rename, continuity, suspect }
+        Succession { kind, continuity, doubt: suspect.then_some(Reason::Overrun) }
     }
 
     /// Makes the live file a replaced one; its serial.
@@ -357,8 +379,30 @@ impl Followed {
         // The same file goes on, whatever has the name by now.
         let opened = (old.file.try_clone()?, old.identity);
         self.refresh_siblings(kit);
-        self.insert_missed(kit, Some(serial), &opened, Instant::now());
-        self.begin(kit, opened, Some(Succession { kind: RotateKind::Truncate, continuity: Continuity::Assumed, suspect: true }))
+        let copied = self.log.state().generation(serial).is_some_and(|copied| copied.storage != Storage::Lost);
+        let kind = if copied { RotateKind::Copytruncate } else { RotateKind::Truncate };
+        self.insert_missed(kit, Some(serial), &opened, kind, Instant::now());
+        self.begin(kit, opened, Some(truncation(kind)))
+    }
+
+    /// A file that was empty when it was looked at last may have been filled, copied and cut to nothing again since: takes
+    /// in the copies of such lives. Whether there were any.
+    fn insert_unseen_lives(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
+        let Some(empty) = self.live.take_if(|_| self.was_empty) else { return Ok(false) };
+        let opened = (empty.file.try_clone()?, empty.identity);
+        let serial = empty.serial;
+        let (_, missed) = self.missed(kit, Some(serial), &opened);
+        if missed.is_empty() {
+            self.live = Some(empty);
+            return Ok(false);
+        }
+        self.log.update(|state| {
+            if let Some(generation) = state.generation_mut(serial) {
+                (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
+            }
+        });
+        self.insert(kit, missed, RotateKind::Copytruncate, Continuity::Proved, Instant::now());
+        self.begin(kit, opened, Some(truncation(RotateKind::Copytruncate)))
     }
 
     /// Hears late writers of replaced files.
@@ -451,6 +495,11 @@ impl Followed {
             }
         });
     }
+}
+
+/// How a life follows that began when the file was cut to nothing.
+fn truncation(kind: RotateKind) -> Succession {
+    Succession { kind, continuity: Continuity::Assumed, doubt: Some(Reason::Truncated) }
 }
 
 /// A held file as readers see it.

@@ -18,7 +18,7 @@ use super::generation::{Generation, Phase, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Likeness, OpenedSibling, SIBLINGS_MAX, Sibling, likeness, open_siblings};
-use crate::event::Continuity;
+use crate::event::{Continuity, RotateKind};
 
 /// How many destroyed generations are remembered, so that readers in them learn what happened.
 const LOST_MAX: usize = 64;
@@ -120,15 +120,28 @@ impl Followed {
         found.siblings
     }
 
-    /// Takes in the generations that came and went between two looks: rotated files that are newer than `last`, the newest
-    /// that is known, and older than `next`, which is open. How sure it is that `next` follows the last of them.
+    /// Takes in the generations that came and went between two looks, before `next`. How sure it is that `next` follows
+    /// the last of them.
     pub(super) fn insert_missed(
         &mut self,
         kit: &mut Kit,
         last: Option<u64>,
         next: &(File, FileIdentity),
+        kind: RotateKind,
         now: Instant,
     ) -> Continuity {
+        let (continuity, missed) = self.missed(kit, last, next);
+        self.insert(kit, missed, kind, continuity, now)
+    }
+
+    /// The generations that came and went between two looks: rotated files that are newer than `last`, the newest that is
+    /// known, and older than `next`, which is open; and how sure it is that the first of them, or `next`, follows `last`.
+    pub(super) fn missed(
+        &mut self,
+        kit: &mut Kit,
+        last: Option<u64>,
+        next: &(File, FileIdentity),
+    ) -> (Continuity, Vec<OpenedSibling>) {
         let found = self.open_siblings(kit);
         // Read after the listing: it may be one of those listed by now, even compressed.
         let next = whole(kit, next, &self.log.path);
@@ -163,13 +176,25 @@ impl Followed {
                 _ => {}
             }
         }
-        let mut continuity = if proved { Continuity::Proved } else { Continuity::Assumed };
+        (if proved { Continuity::Proved } else { Continuity::Assumed }, missed)
+    }
+
+    /// Takes in generations that were missed, the first of which follows so surely what is known; how surely the next one
+    /// follows them.
+    pub(super) fn insert(
+        &mut self,
+        kit: &mut Kit,
+        missed: Vec<OpenedSibling>,
+        kind: RotateKind,
+        mut continuity: Continuity,
+        now: Instant,
+    ) -> Continuity {
         for (generation, file) in missed {
             let (serial, identity) = (kit.next_serial(), generation.identity);
             let plain = file.filter(|_| generation.storage == Storage::Plain);
             // Those that follow it in the listing follow it indeed.
             let continuity = std::mem::replace(&mut continuity, Continuity::Proved);
-            let succession = self.succession(continuity);
+            let succession = self.succession(kind, continuity);
             debug!(log = %self.log.name, serial, path = %generation.path.display(), "a generation came and went between two looks");
             self.log.update(|state| {
                 state.successions.insert(serial, succession);
@@ -230,6 +255,9 @@ fn adopt(generation: &mut Generation, copy: &Generation) {
     }
     generation.former.push(generation.hint);
     generation.hint = copy.hint;
+    if copy.head.bytes().len() > generation.head.bytes().len() {
+        generation.head = copy.head.clone();
+    }
     if copy.storage == Storage::Plain && copy.end > generation.end {
         (generation.end, generation.tip) = (copy.end, copy.tip.clone());
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::event::{Reason, RotateKind};
+use crate::event::Reason;
 use crate::position::{Hint, Position};
 use crate::source::catalog::{Log, Succession};
 use crate::source::content::Storage;
@@ -319,7 +319,7 @@ impl Reader {
         let deleted = generation.is_none_or(|generation| generation.storage == Storage::Lost);
         let succession = next.and_then(|next| state.successions.get(&next.serial));
         let reason = match succession {
-            Some(Succession { kind: RotateKind::Truncate, .. }) if deleted => Reason::Truncated,
+            Some(Succession { kind, .. }) if deleted && kind.is_in_place() => Reason::Truncated,
             Some(_) if deleted => Reason::Overrun,
             _ => reason,
         };
@@ -361,11 +361,7 @@ impl Reader {
     /// What is uncertain after `succession`: what was written between the last read and the truncation, or in a file that
     /// came and went unseen.
     pub fn uncertainty(&self, succession: Succession) -> Option<Hole> {
-        let reason = match succession {
-            Succession { kind: RotateKind::Truncate, .. } => Reason::Truncated,
-            Succession { suspect: true, .. } => Reason::Overrun,
-            _ => return None,
-        };
+        let reason = succession.doubt?;
         let from = self.places.iter().rev().nth(1).or(self.places.last())?.position;
         let file = self.log.path.file_name().map(|name| name.to_string_lossy().into_owned());
         Some(Hole { from, missing: Missing { reason, file, certain: false, may_repeat: false }, lost_bytes: None })

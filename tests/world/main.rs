@@ -8,6 +8,7 @@ mod ids;
 mod cuts;
 mod rotation;
 mod crash;
+mod copytruncate;
 mod gaps;
 mod held;
 mod start;

@@ -64,8 +64,28 @@ impl Log {
         old
     }
 
+    /// Rotates as logrotate does with `copytruncate`: every earlier file moves up by one, the present one is copied to `.1`
+    /// and cut to nothing.
+    pub fn copytruncate(&mut self) {
+        self.copy();
+        self.file.set_len(0).expect("truncating");
+    }
+
+    /// The first half of a `copytruncate`: lines written after it are destroyed by the truncation.
+    pub fn copy(&mut self) {
+        let first = self.make_room();
+        fs::copy(&self.path, first).expect("copying");
+    }
+
     /// The first half of a rotation: the path is empty after it, and lines still go to the old file.
     pub fn move_away(&mut self) -> File {
+        let first = self.make_room();
+        fs::rename(&self.path, first).expect("rotating");
+        self.file.try_clone().expect("a second handle")
+    }
+
+    /// Moves every rotated file up by one; the name that is free then.
+    fn make_room(&self) -> PathBuf {
         let rotated = |number: usize, end: &str| PathBuf::from(format!("{}.{number}{end}", self.path.display()));
         let newest = (1..).find(|&number| !["", ".gz"].iter().any(|end| rotated(number, end).exists()));
         for number in (1..newest.expect("there is always one")).rev() {
@@ -73,8 +93,7 @@ impl Log {
                 let _ = fs::rename(rotated(number, end), rotated(number + 1, end));
             }
         }
-        fs::rename(&self.path, rotated(1, "")).expect("rotating");
-        self.file.try_clone().expect("a second handle")
+        rotated(1, "")
     }
 
     /// The second half of a rotation: a new file, in which later lines go.
