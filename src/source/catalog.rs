@@ -55,6 +55,13 @@ pub struct Succession {
     pub doubt: Option<Reason>,
 }
 
+impl Succession {
+    /// How a life follows that began when the file was cut to nothing.
+    pub fn truncation(kind: RotateKind) -> Self {
+        Succession { kind, continuity: Continuity::Assumed, doubt: Some(Reason::Truncated) }
+    }
+}
+
 impl Log {
     pub(super) fn new(name: &str, path: PathBuf) -> Self {
         Log { name: name.into(), source: SourceId::of(name), path, state: watch::Sender::default() }

@@ -20,7 +20,7 @@ use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Home, Sibling};
 use super::tail::Piece;
-use crate::event::{Continuity, Reason, RotateKind};
+use crate::event::{Continuity, RotateKind};
 
 /// How long a replaced file must be quiet before its writers are taken to have left it.
 pub const SETTLE: Duration = Duration::from_secs(10);
@@ -227,9 +227,8 @@ impl Followed {
         let opened = open_regular(&self.log.path)?;
         let last = self.log.state().newest().map(|newest| newest.serial);
         let kind = self.kind_of_rotation(None);
-        let continuity = self.insert_missed(kit, last, &opened, kind, now);
-        let succession = last.map(|_| self.succession(kind, continuity));
-        self.begin(kit, opened, succession)
+        let succession = self.insert_missed(kit, last, &opened, kind, now);
+        self.begin(kit, opened, last.map(|_| succession))
     }
 
     /// Goes on in the file that was opened at the path.
@@ -300,6 +299,7 @@ impl Followed {
             }
         }
         self.behind = false;
+        self.insert_unseen_lives(kit)?;
         if self.continue_in_copy(kit)? {
             return Ok(true);
         }
@@ -309,8 +309,8 @@ impl Followed {
         self.read_replaced(kit, now);
         let kind = self.kind_of_rotation(self.live.as_ref());
         let last = self.retire(now);
-        let continuity = self.insert_missed(kit, last, &opened, kind, now);
-        self.begin(kit, opened, Some(self.succession(kind, continuity)))
+        let succession = self.insert_missed(kit, last, &opened, kind, now);
+        self.begin(kit, opened, Some(succession))
     }
 
     /// How the log's name came to another file than `held`.
@@ -320,13 +320,6 @@ impl Followed {
             Some(Ok(metadata)) if metadata.nlink() == 0 => RotateKind::Recreate,
             _ => RotateKind::Rename,
         }
-    }
-
-    /// How a generation follows that took the log's name from another. Where rotated files are kept under names that tell,
-    /// and the earlier one is not among them any more, others may have been between.
-    pub(super) fn succession(&self, kind: RotateKind, continuity: Continuity) -> Succession {
-        let suspect = continuity == Continuity::Assumed && !self.siblings.is_empty();
-        Succession { kind, continuity, doubt: suspect.then_some(Reason::Overrun) }
     }
 
     /// Makes the live file a replaced one; its serial.
@@ -381,8 +374,8 @@ impl Followed {
         self.refresh_siblings(kit);
         let copied = self.log.state().generation(serial).is_some_and(|copied| copied.storage != Storage::Lost);
         let kind = if copied { RotateKind::Copytruncate } else { RotateKind::Truncate };
-        self.insert_missed(kit, Some(serial), &opened, kind, Instant::now());
-        self.begin(kit, opened, Some(truncation(kind)))
+        let succession = self.insert_missed(kit, Some(serial), &opened, kind, Instant::now());
+        self.begin(kit, opened, Some(succession))
     }
 
     /// A file that was empty when it was looked at last may have been filled, copied and cut to nothing again since: takes
@@ -391,7 +384,11 @@ impl Followed {
         let Some(empty) = self.live.take_if(|_| self.was_empty) else { return Ok(false) };
         let opened = (empty.file.try_clone()?, empty.identity);
         let serial = empty.serial;
-        let (_, missed) = self.missed(kit, Some(serial), &opened);
+        let before = self.log.state().generations.iter().rfind(|earlier| earlier.serial < serial).map(|earlier| earlier.serial);
+        let (_, mut missed) = self.missed(kit, before, &opened);
+        // The truncation came after the copy.
+        let written = opened.0.metadata()?.modified()?;
+        missed.retain(|(copy, _)| copy.modified <= written);
         if missed.is_empty() {
             self.live = Some(empty);
             return Ok(false);
@@ -401,8 +398,9 @@ impl Followed {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
             }
         });
-        self.insert(kit, missed, RotateKind::Copytruncate, Continuity::Proved, Instant::now());
-        self.begin(kit, opened, Some(truncation(RotateKind::Copytruncate)))
+        let first = Succession { kind: RotateKind::Copytruncate, continuity: Continuity::Proved, doubt: None };
+        let succession = self.insert(kit, missed, first, Instant::now());
+        self.begin(kit, opened, Some(succession))
     }
 
     /// Hears late writers of replaced files.
@@ -495,11 +493,6 @@ impl Followed {
             }
         });
     }
-}
-
-/// How a life follows that began when the file was cut to nothing.
-fn truncation(kind: RotateKind) -> Succession {
-    Succession { kind, continuity: Continuity::Assumed, doubt: Some(Reason::Truncated) }
 }
 
 /// A held file as readers see it.

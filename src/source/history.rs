@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 use tracing::debug;
 
 use super::append::HeldFile;
-use super::catalog::LogState;
+use super::catalog::{LogState, Succession};
 use super::change::AtPath;
 use super::content::Storage;
 use super::folder::Stamp;
@@ -18,7 +18,7 @@ use super::generation::{Generation, Phase, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Likeness, OpenedSibling, SIBLINGS_MAX, Sibling, likeness, open_siblings};
-use crate::event::{Continuity, RotateKind};
+use crate::event::{Continuity, Reason, RotateKind};
 
 /// How many destroyed generations are remembered, so that readers in them learn what happened.
 const LOST_MAX: usize = 64;
@@ -70,7 +70,10 @@ impl Followed {
             newest = file.filter(|_| generation.storage == Storage::Plain).map(|file| (file, generation.identity, serial));
             generations.push(Generation { serial, ..generation });
         }
-        self.log.update(|state| drop(state.generations.splice(..0, generations)));
+        self.log.update(|state| {
+            drop(state.generations.splice(..0, generations));
+            tell_truncations(state);
+        });
         if let Some((file, identity, serial)) = newest {
             self.hold(kit, file, identity, serial, now);
         }
@@ -120,8 +123,7 @@ impl Followed {
         found.siblings
     }
 
-    /// Takes in the generations that came and went between two looks, before `next`. How sure it is that `next` follows
-    /// the last of them.
+    /// Takes in the generations that came and went between two looks, before `next`; how `next` follows the last of them.
     pub(super) fn insert_missed(
         &mut self,
         kit: &mut Kit,
@@ -129,9 +131,14 @@ impl Followed {
         next: &(File, FileIdentity),
         kind: RotateKind,
         now: Instant,
-    ) -> Continuity {
+    ) -> Succession {
         let (continuity, missed) = self.missed(kit, last, next);
-        self.insert(kit, missed, kind, continuity, now)
+        // Where rotated files are kept under names that tell, and the earlier one is not among them any more, others may
+        // have been between.
+        let suspect = continuity == Continuity::Assumed && !self.siblings.is_empty();
+        let renamed = Succession { kind, continuity, doubt: suspect.then_some(Reason::Overrun) };
+        let first = if kind.is_in_place() { Succession::truncation(kind) } else { renamed };
+        self.insert(kit, missed, first, now)
     }
 
     /// The generations that came and went between two looks: rotated files that are newer than `last`, the newest that is
@@ -179,22 +186,13 @@ impl Followed {
         (if proved { Continuity::Proved } else { Continuity::Assumed }, missed)
     }
 
-    /// Takes in generations that were missed, the first of which follows so surely what is known; how surely the next one
-    /// follows them.
-    pub(super) fn insert(
-        &mut self,
-        kit: &mut Kit,
-        missed: Vec<OpenedSibling>,
-        kind: RotateKind,
-        mut continuity: Continuity,
-        now: Instant,
-    ) -> Continuity {
+    /// Takes in generations that were missed, the first of which follows in this way what is known; how the next one follows
+    /// them.
+    pub(super) fn insert(&mut self, kit: &mut Kit, missed: Vec<OpenedSibling>, first: Succession, now: Instant) -> Succession {
+        let mut succession = first;
         for (generation, file) in missed {
             let (serial, identity) = (kit.next_serial(), generation.identity);
             let plain = file.filter(|_| generation.storage == Storage::Plain);
-            // Those that follow it in the listing follow it indeed.
-            let continuity = std::mem::replace(&mut continuity, Continuity::Proved);
-            let succession = self.succession(kind, continuity);
             debug!(log = %self.log.name, serial, path = %generation.path.display(), "a generation came and went between two looks");
             self.log.update(|state| {
                 state.successions.insert(serial, succession);
@@ -203,8 +201,13 @@ impl Followed {
             if let Some(file) = plain {
                 self.hold(kit, file, identity, serial, now);
             }
+            // Those that follow it in the listing follow it indeed; before each truncation something may be destroyed.
+            succession = match first.kind.is_in_place() {
+                true => Succession::truncation(first.kind),
+                false => Succession { kind: first.kind, continuity: Continuity::Proved, doubt: None },
+            };
         }
-        continuity
+        succession
     }
 
     /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
@@ -261,6 +264,20 @@ fn adopt(generation: &mut Generation, copy: &Generation) {
     if copy.storage == Storage::Plain && copy.end > generation.end {
         (generation.end, generation.tip) = (copy.end, copy.tip.clone());
     }
+}
+
+/// Notes which of a newly found log's generations ended by a truncation: their files are copies, made while the live file
+/// was there already.
+fn tell_truncations(state: &mut LogState) {
+    let Some(born) = state.newest().and_then(|live| live.identity.born()) else { return };
+    let is_copy = |generation: &Generation| match generation.storage.is_compressed() {
+        // Made later in any case, but dated like its source, which is not written when another file has its name.
+        true => generation.modified.duration_since(born).is_ok_and(|after| after > SETTLE),
+        false => generation.identity.born().is_some_and(|copied| copied > born),
+    };
+    let ends = state.generations.windows(2).filter(|pair| is_copy(&pair[0])).map(|pair| pair[1].serial);
+    let ends: Vec<_> = ends.map(|serial| (serial, Succession::truncation(RotateKind::Copytruncate))).collect();
+    state.successions.extend(ends);
 }
 
 fn forget_lost(state: &mut LogState) {

@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -21,6 +21,11 @@ impl FileIdentity {
     /// The identity of the file that `metadata` is of.
     pub fn of(metadata: &Metadata) -> Self {
         FileIdentity { device: metadata.dev(), inode: metadata.ino(), birth_ns: metadata.created().map_or(0, nanoseconds) }
+    }
+
+    /// When it was created, where the file system tells.
+    pub fn born(&self) -> Option<SystemTime> {
+        (self.birth_ns > 0).then(|| UNIX_EPOCH + Duration::from_nanos(self.birth_ns))
     }
 
     /// The part of an id that names this file. The device is left out: it changes over a remount.

@@ -361,9 +361,10 @@ pub(super) fn last_complete(content: &mut Content, base: u64, end: u64) -> Resul
     record_start(content, base, end)
 }
 
-/// The position that a stream of a log without any file starts at.
+/// The position that a stream of a log without any content starts at.
 pub fn nothing_yet(log: &Log) -> Position {
-    Position::before_all(log.source, 0, Hint::NO_FILE)
+    let empty = log.state().newest().map(|empty| Position::before_all(log.source, empty.head.base, empty.hint));
+    empty.unwrap_or(Position::before_all(log.source, 0, Hint::NO_FILE))
 }
 
 /// The places where a log ends now: its newest generation with content, and those before it that can still grow. Reads

@@ -7,7 +7,7 @@ use super::generation::{Generation, Late};
 use super::read::{Place, Trouble, at_base, place_at, start, tip_in_file, tip_in_memory};
 use super::strength::is_strong;
 use crate::event::Reason;
-use crate::position::{Check, Position};
+use crate::position::{Check, Hint, Position};
 
 /// Where a log's reading goes on for a client that came with an id.
 #[derive(Debug)]
@@ -64,12 +64,14 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     }
     places.sort_by_key(|place| place.serial);
     places.dedup_by_key(|place| place.serial);
+    places.extend(begun_since(log, &generations, &places));
+    places.sort_by_key(|place| place.serial);
     if let Some(&newest) = places.last() {
         places.extend(grown_since(log, &generations, &places, newest));
         places.sort_by_key(|place| place.serial);
     }
     if places.is_empty() {
-        let first = missing.pop().map(|(_, why)| why);
+        let first = missing.pop().map(|(_, why)| why).or_else(|| Some((vanished_empty(positions, &generations)?, None)));
         let (missing, place) = first.map_or((None, None), |(missing, place)| (Some(missing), place.or_else(|| start(log))));
         return Resolved { places: place.into_iter().collect(), missing };
     }
@@ -82,6 +84,24 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     let suspect = suspect.map(|(_, (missing, _))| Missing { certain: false, ..missing });
     let ambiguous = Missing { reason: Reason::Ambiguous, file: None, certain: false, may_repeat: false };
     Resolved { places, missing: suspect.or(lost_empty.then_some(ambiguous)) }
+}
+
+/// What is missing for a client that had nothing of a file which is not there any more. A compressed one may be it.
+fn vanished_empty(positions: &[Position], generations: &[Generation]) -> Option<Missing> {
+    let there = |position: &Position| generations.iter().any(|generation| generation.was_at(position.hint));
+    let vanished = positions.iter().all(|position| position.hint != Hint::NO_FILE && !there(position));
+    let packed = generations.iter().any(|generation| generation.storage.is_compressed());
+    (vanished && !packed).then_some(Missing { reason: Reason::Gone, file: None, certain: false, may_repeat: false })
+}
+
+/// Places in generations between an empty file that an id names and the newest content that it names beside it: that was
+/// the end of all then, so they began since.
+fn begun_since(log: &Log, generations: &[Generation], places: &[Place]) -> Vec<Place> {
+    let end = places.iter().rfind(|place| !place.position.is_before_all()).map(|place| place.serial);
+    let (Some(end), Some(newest)) = (end, places.last()) else { return Vec::new() };
+    let between = generations.iter().filter(|generation| (end + 1..newest.serial).contains(&generation.serial));
+    let unnamed = between.filter(|generation| places.iter().all(|place| place.serial != generation.serial));
+    unnamed.map(|generation| at_base(log, generation)).collect()
 }
 
 /// Places in earlier generations that grew after the id of the place `newest` was minted, which does not name them.

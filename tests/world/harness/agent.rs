@@ -197,13 +197,21 @@ impl Agent {
     /// What a client that comes back with the id `id` still gets of a stream that ends by itself, which may be nothing
     /// at all (204). Fails at a gap.
     pub fn lines_after(&self, target: &str, id: &str) -> Vec<String> {
+        lines_of(&self.rest_after(target, id))
+    }
+
+    /// The same as events, gaps too.
+    pub fn rest_after(&self, target: &str, id: &str) -> Vec<Block> {
         let response = self.send(&get(target).header("Last-Event-ID", id));
         if response.status() == 204 {
             return Vec::new();
         }
         let stream = Stream::open(response);
-        assert_eq!(stream.resumed(), "exact", "resuming {target} after {id}");
-        lines_of(&stream.rest())
+        let resumed = stream.resumed();
+        let rest = stream.rest();
+        let gap = rest.first().is_some_and(|first| first.is("gap"));
+        assert!(resumed == "exact" || gap, "resuming {target} after {id}: {resumed}, then {rest:?}");
+        rest
     }
 
     /// What `/logs` says of each log.

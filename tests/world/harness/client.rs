@@ -1,6 +1,6 @@
 //! HTTP/1.x on a bare socket, so that a test sees every byte and can cut a connection after any of them.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::chunked::Chunked;
@@ -213,11 +213,14 @@ impl Response {
 
 fn read_some(socket: &mut TcpStream) -> Result<Vec<u8>, String> {
     let mut piece = vec![0; 64 * 1024];
-    match socket.read(&mut piece) {
-        Ok(count) => {
-            piece.truncate(count);
-            Ok(piece)
+    loop {
+        match socket.read(&mut piece) {
+            Ok(count) => {
+                piece.truncate(count);
+                return Ok(piece);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("nothing more came from the agent: {error}")),
         }
-        Err(error) => Err(format!("nothing more came from the agent: {error}")),
     }
 }

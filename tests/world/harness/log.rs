@@ -68,6 +68,11 @@ impl Log {
     /// and cut to nothing.
     pub fn copytruncate(&mut self) {
         self.copy();
+        self.cut();
+    }
+
+    /// Cuts the file to nothing.
+    pub fn cut(&mut self) {
         self.file.set_len(0).expect("truncating");
     }
 
