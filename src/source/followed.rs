@@ -63,7 +63,7 @@ pub(super) struct Followed {
     /// What is wrong with a rotated file, in words.
     pub(super) sibling_error: Option<String>,
     /// Whether nothing was in the live file when it was looked at last.
-    was_empty: bool,
+    pub(super) was_empty: bool,
     /// Since when no file has the log's name, while the last one is held.
     missing_since: Option<Instant>,
 }
@@ -385,10 +385,7 @@ impl Followed {
         let opened = (empty.file.try_clone()?, empty.identity);
         let serial = empty.serial;
         let before = self.log.state().generations.iter().rfind(|earlier| earlier.serial < serial).map(|earlier| earlier.serial);
-        let (_, mut missed) = self.missed(kit, before, &opened);
-        // The truncation came after the copy.
-        let written = opened.0.metadata()?.modified()?;
-        missed.retain(|(copy, _)| copy.modified <= written);
+        let (_, missed) = self.missed(kit, before, &opened, RotateKind::Copytruncate);
         if missed.is_empty() {
             self.live = Some(empty);
             return Ok(false);

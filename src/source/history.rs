@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::debug;
 
@@ -43,7 +43,8 @@ impl Followed {
         }
         let held = self.log.state().newest().map(|live| live.identity);
         let found = self.open_siblings(kit);
-        // Read on after the listing: it may be one of those listed by now, even compressed.
+        // Read on after the listing: it may be one of those listed by now, even compressed. All that is listed was missed.
+        self.was_empty = false;
         let _ = self.read_live(kit);
         let live = self.log.state().newest().filter(|live| Some(live.identity) == held).cloned();
         let files: Vec<_> = self.siblings.iter().map(|sibling| (&sibling.path, sibling.identity)).collect();
@@ -132,7 +133,7 @@ impl Followed {
         kind: RotateKind,
         now: Instant,
     ) -> Succession {
-        let (continuity, missed) = self.missed(kit, last, next);
+        let (continuity, missed) = self.missed(kit, last, next, kind);
         // Where rotated files are kept under names that tell, and the earlier one is not among them any more, others may
         // have been between.
         let suspect = continuity == Continuity::Assumed && !self.siblings.is_empty();
@@ -148,7 +149,10 @@ impl Followed {
         kit: &mut Kit,
         last: Option<u64>,
         next: &(File, FileIdentity),
+        kind: RotateKind,
     ) -> (Continuity, Vec<OpenedSibling>) {
+        // The truncation came after the copy.
+        let copied_until = next.0.metadata().and_then(|file| file.modified()).ok().filter(|_| kind.is_in_place());
         let found = self.open_siblings(kit);
         // Read after the listing: it may be one of those listed by now, even compressed.
         let next = whole(kit, next, &self.log.path);
@@ -173,7 +177,8 @@ impl Followed {
                     let again = missed.iter().any(|(other, _)| like(&other));
                     let may_grow = generation.storage == Storage::Plain;
                     // Behind `last` the listing tells the order; without it only time does.
-                    if (proved || last.is_some_and(|last| sibling.modified >= last.modified))
+                    if copied_until.is_none_or(|until| sibling.modified <= until)
+                        && (proved || last.is_some_and(|last| sibling.modified >= last.modified))
                         && (may_grow || !generation.is_empty())
                         && !again
                     {
@@ -266,18 +271,29 @@ fn adopt(generation: &mut Generation, copy: &Generation) {
     }
 }
 
-/// Notes which of a newly found log's generations ended by a truncation: their files are copies, made while the live file
-/// was there already.
+/// Notes which of a newly found log's generations ended by a truncation: their files are copies.
 fn tell_truncations(state: &mut LogState) {
-    let Some(born) = state.newest().and_then(|live| live.identity.born()) else { return };
-    let is_copy = |generation: &Generation| match generation.storage.is_compressed() {
-        // Made later in any case, but dated like its source, which is not written when another file has its name.
-        true => generation.modified.duration_since(born).is_ok_and(|after| after > SETTLE),
-        false => generation.identity.born().is_some_and(|copied| copied > born),
-    };
-    let ends = state.generations.windows(2).filter(|pair| is_copy(&pair[0])).map(|pair| pair[1].serial);
+    let copied = (0..state.generations.len()).filter(|&index| is_copy(&state.generations[index..]));
+    let ends = copied.filter_map(|index| state.generations.get(index + 1)).map(|next| next.serial);
     let ends: Vec<_> = ends.map(|serial| (serial, Succession::truncation(RotateKind::Copytruncate))).collect();
     state.successions.extend(ends);
+}
+
+/// Whether the first generation's file is a copy: a file was there already when it was made that came to hold a later one.
+fn is_copy(generations: &[Generation]) -> bool {
+    let [first, later @ ..] = generations else { return false };
+    let Some(born) = first.identity.born() else { return false };
+    // A compressed file is made later in any case, but may be dated like its source; only late writers write that when
+    // another file has its name. A plain one that is dated like its source was put there by a backup or an operator.
+    let packed = first.storage.is_compressed();
+    if packed == (first.modified >= born) {
+        return false;
+    }
+    later.iter().zip(0..).filter(|(later, _)| !later.storage.is_compressed()).any(|(later, distance)| {
+        let late = if packed && distance == 0 { SETTLE } else { Duration::ZERO };
+        let made = if packed { first.modified } else { born };
+        later.identity.born().is_some_and(|there| made.duration_since(there).is_ok_and(|after| after > late))
+    })
 }
 
 fn forget_lost(state: &mut LogState) {

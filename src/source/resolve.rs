@@ -16,6 +16,8 @@ pub struct Resolved {
     pub places: Vec<Place>,
     /// What could not be found.
     pub missing: Option<Missing>,
+    /// The generations among them, by serial, of which only a copy is left: more may have been behind their end.
+    pub copies: Vec<u64>,
 }
 
 /// What an id asked for and can't be given.
@@ -54,9 +56,15 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
             Err(why) => missing.push((*position, why)),
         }
     }
+    // That was the end of all content: an empty file beside it came after it, or is an earlier one that may still grow.
+    let end = places.iter().map(|place| place.serial).max();
     for position in positions.iter().filter(|position| position.is_before_all() && positions.len() > 1) {
-        let new = |generation: &&Generation| places.iter().all(|place| place.serial != generation.serial);
-        match generations.iter().rev().filter(|generation| generation.was_at(position.hint)).find(new) {
+        let fits = |generation: &&Generation| {
+            generation.was_at(position.hint) && places.iter().all(|place| place.serial != generation.serial)
+        };
+        // The first of several lives of one file: the others began since.
+        let after = generations.iter().filter(|generation| end.is_some_and(|end| generation.serial > end)).find(fits);
+        match after.or_else(|| generations.iter().rev().find(fits)) {
             Some(generation) => places.push(at_base(log, generation)),
             // A file that was empty then can be known by nothing else; what it got since may be in any.
             None => lost_empty = true,
@@ -64,8 +72,12 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     }
     places.sort_by_key(|place| place.serial);
     places.dedup_by_key(|place| place.serial);
-    places.extend(begun_since(log, &generations, &places));
-    places.sort_by_key(|place| place.serial);
+    // Content between began since, too: what comes after it is come to through it.
+    let begun = generations.iter().find(|generation| {
+        let named = places.iter().any(|place| place.serial == generation.serial);
+        end.is_some_and(|end| generation.serial > end) && !named && !generation.is_empty()
+    });
+    places.retain(|place| begun.is_none_or(|begun| place.serial < begun.serial));
     if let Some(&newest) = places.last() {
         places.extend(grown_since(log, &generations, &places, newest));
         places.sort_by_key(|place| place.serial);
@@ -73,17 +85,29 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     if places.is_empty() {
         let first = missing.pop().map(|(_, why)| why).or_else(|| Some((vanished_empty(positions, &generations)?, None)));
         let (missing, place) = first.map_or((None, None), |(missing, place)| (Some(missing), place.or_else(|| start(log))));
-        return Resolved { places: place.into_iter().collect(), missing };
+        return Resolved { places: place.into_iter().collect(), missing, copies: Vec::new() };
     }
-    // One of several was not found. Retention deletes the oldest first: if older ones are there it was a newer one.
+    // One of several was not found. The first was the newest, unless the event was a late line; and retention deletes the
+    // oldest first: if older ones are there it was a newer one.
     let oldest = generations.iter().find(|generation| generation.storage != Storage::Lost).map(|generation| generation.serial);
     let suspect = missing.into_iter().find(|(position, _)| {
         let rewritten = generations.iter().any(|generation| generation.was_at(position.hint));
-        rewritten || places.first().map(|place| place.serial) != oldest
+        rewritten || positions.first() == Some(position) || places.first().map(|place| place.serial) != oldest
     });
     let suspect = suspect.map(|(_, (missing, _))| Missing { certain: false, ..missing });
     let ambiguous = Missing { reason: Reason::Ambiguous, file: None, certain: false, may_repeat: false };
-    Resolved { places, missing: suspect.or(lost_empty.then_some(ambiguous)) }
+    Resolved { copies: in_copies(&generations, &places), places, missing: suspect.or(lost_empty.then_some(ambiguous)) }
+}
+
+/// Those of `places` whose file is not the one that the id was minted in, though it holds the same: a copy. The original may
+/// have got more before it was destroyed.
+fn in_copies(generations: &[Generation], places: &[Place]) -> Vec<u64> {
+    let copies = places.iter().filter(|place| {
+        let generation = generations.iter().find(|generation| generation.serial == place.serial);
+        let plain = generation.filter(|generation| generation.storage == Storage::Plain && !place.position.is_before_all());
+        plain.is_some_and(|plain| !plain.was_at(place.position.hint))
+    });
+    copies.map(|place| place.serial).collect()
 }
 
 /// What is missing for a client that had nothing of a file which is not there any more. A compressed one may be it.
@@ -92,16 +116,6 @@ fn vanished_empty(positions: &[Position], generations: &[Generation]) -> Option<
     let vanished = positions.iter().all(|position| position.hint != Hint::NO_FILE && !there(position));
     let packed = generations.iter().any(|generation| generation.storage.is_compressed());
     (vanished && !packed).then_some(Missing { reason: Reason::Gone, file: None, certain: false, may_repeat: false })
-}
-
-/// Places in generations between an empty file that an id names and the newest content that it names beside it: that was
-/// the end of all then, so they began since.
-fn begun_since(log: &Log, generations: &[Generation], places: &[Place]) -> Vec<Place> {
-    let end = places.iter().rfind(|place| !place.position.is_before_all()).map(|place| place.serial);
-    let (Some(end), Some(newest)) = (end, places.last()) else { return Vec::new() };
-    let between = generations.iter().filter(|generation| (end + 1..newest.serial).contains(&generation.serial));
-    let unnamed = between.filter(|generation| places.iter().all(|place| place.serial != generation.serial));
-    unnamed.map(|generation| at_base(log, generation)).collect()
 }
 
 /// Places in earlier generations that grew after the id of the place `newest` was minted, which does not name them.

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::event::Reason;
+use crate::event::{Reason, RotateKind};
 use crate::position::{Hint, Position};
 use crate::source::catalog::{Log, Succession};
 use crate::source::content::Storage;
 use crate::source::generation::{Generation, Phase};
 use crate::source::read::{self, Fetched, LongRecord, Opened, Place, Trouble};
-use crate::source::resolve::{Missing, file_of};
+use crate::source::resolve::{Missing, Resolved, file_of};
 use crate::source::tail::Piece;
 
 /// How long a reader that found other bytes than it should waits for the follower to find out why.
@@ -37,6 +37,8 @@ pub struct Reader {
     opened: Option<Opened>,
     /// Generations that were read to an end that only reading could tell, or whose rest can't be had.
     exhausted: BTreeSet<u64>,
+    /// Generations of which only a copy is left: what was written behind it may be destroyed.
+    copies: Vec<u64>,
     doubt: Option<Doubt>,
 }
 
@@ -99,7 +101,21 @@ enum Plan {
 impl Reader {
     /// A reader at `places`, the oldest first; none means before all that the log will hold.
     pub fn new(log: Arc<Log>, places: Vec<Place>) -> Self {
-        Reader { log, places, finished: Vec::new(), until: None, opened: None, exhausted: BTreeSet::new(), doubt: None }
+        Reader {
+            log,
+            places,
+            finished: Vec::new(),
+            until: None,
+            opened: None,
+            exhausted: BTreeSet::new(),
+            copies: Vec::new(),
+            doubt: None,
+        }
+    }
+
+    /// A reader where an id goes on.
+    pub fn resumed(log: Arc<Log>, resolved: &Resolved) -> Self {
+        Reader { copies: resolved.copies.clone(), ..Reader::new(log, resolved.places.clone()) }
     }
 
     /// Ends this reader at what the log holds now.
@@ -175,6 +191,10 @@ impl Reader {
                     if self.places.is_empty() {
                         self.hear_empty_before(to.serial);
                     }
+                    let copied = self.places.last().is_some_and(|from| self.copies.contains(&from.serial));
+                    let untold = succession.is_none_or(|succession| succession.doubt.is_none());
+                    let truncation = Succession::truncation(RotateKind::Copytruncate);
+                    let succession = if copied && untold { Some(truncation) } else { succession };
                     self.places.push(to);
                     if let Some(succession) = succession {
                         return Next::Crossed(succession);

@@ -94,8 +94,9 @@ fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
             continue;
         }
         let resolved = resolve(log, &own);
+        let reader = Reader::resumed(log.clone(), &resolved);
         gaps.extend(resolved.missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
-        readers.push(Reader::new(log.clone(), resolved.places));
+        readers.push(reader);
     }
     let known = all.all();
     let is_known =

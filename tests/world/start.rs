@@ -1,5 +1,8 @@
 //! Where a stream starts and where it ends: `after`, `from`, `tail`, `follow`, `limit`.
 
+use std::fs;
+use std::time::{Duration, SystemTime};
+
 use crate::harness::log::gzip;
 use crate::harness::{Agent, Log, World, get, lines_of};
 
@@ -69,8 +72,11 @@ fn ten_and_more_rotated_files_come_in_the_order_of_their_numbers() {
 #[test]
 fn dated_rotated_files_come_in_the_order_of_their_dates() {
     let world = World::new();
+    // As an archive that was unpacked in some order leaves them.
     for (name, line) in [("app.log-20261121", "third"), ("app.log-20261119", "first"), ("app.log-20261120", "second")] {
-        world.file(name, format!("2026-11-22T10:00:00.001Z {line}\n"));
+        let path = world.file(name, format!("2026-11-22T10:00:00.001Z {line}\n"));
+        let file = fs::File::open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000)).unwrap();
     }
     gzip(&world.path("app.log-20261119"));
     world.file("app.log", "2026-11-22T10:00:00.001Z fourth\n");

@@ -113,13 +113,25 @@ impl Log {
     }
 }
 
-/// Compresses a file as rotation tools do: the result, with a date of its own, stands beside it; then the plain one goes.
+/// Compresses a file as some rotation tools do: the result, with a date of its own, stands beside it; then the plain one
+/// goes.
 pub fn gzip(path: &Path) {
+    compress(path);
+    fs::remove_file(path).expect("removing the plain file");
+}
+
+/// The same as `gzip` and logrotate do it: the result gets the date of the plain file.
+pub fn gzip_with_date(path: &Path) {
+    let date = fs::metadata(path).and_then(|metadata| metadata.modified()).expect("a date");
+    compress(path).set_modified(date).expect("setting a date");
+    fs::remove_file(path).expect("removing the plain file");
+}
+
+fn compress(path: &Path) -> File {
     let content = fs::read(path).expect("a file to compress");
     let target = PathBuf::from(format!("{}.gz", path.display()));
     let mut encoder = GzEncoder::new(File::create(target).expect("a file"), Compression::default());
-    encoder.write_all(&content).and_then(|()| encoder.finish()).expect("compressing");
-    fs::remove_file(path).expect("removing the plain file");
+    encoder.write_all(&content).and_then(|()| encoder.finish()).expect("compressing")
 }
 
 fn append(path: &Path) -> File {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Step;
 use super::model::{Got, Written};
-use crate::harness::log::gzip;
+use crate::harness::log::{gzip, gzip_with_date};
 use crate::harness::{Agent, Log, Stream, World};
 
 /// Everything that takes part in a history.
@@ -34,6 +34,8 @@ pub struct History<'a> {
     vanished: bool,
     /// The lines of the present life of the file.
     life: Vec<String>,
+    /// Earlier lives that are in no file any more, or not whole.
+    destroyed: Vec<Vec<String>>,
     /// Whether the agent surely holds the present file, and whether it has surely seen that something is in it. A life of
     /// which it saw nothing leaves no trace.
     known: Known,
@@ -78,6 +80,7 @@ impl<'a> History<'a> {
             excused: false,
             vanished: false,
             life: Vec::new(),
+            destroyed: Vec::new(),
             known: Known::File,
         }
     }
@@ -98,7 +101,8 @@ impl<'a> History<'a> {
             Step::Compress => {
                 let oldest = (2..=self.rotations).rev().map(|number| self.world.path(&format!("app.log.{number}")));
                 if let Some(path) = oldest.into_iter().find(|path| path.exists() && !self.rotated_empty) {
-                    gzip(&path);
+                    // Where nothing is copied the date does not matter.
+                    if self.excused { gzip_with_date(&path) } else { gzip(&path) }
                 }
             }
             Step::Late(count) => self.late(*count),
@@ -138,6 +142,7 @@ impl<'a> History<'a> {
                 self.stream = None;
                 self.agent.kill();
                 (self.state, self.known) = (AgentState::Dead, Known::Nothing);
+                self.written.forgotten.append(&mut self.destroyed);
                 self.excused |= self.vanished;
             }
             Step::Read(count) => {
@@ -190,16 +195,22 @@ impl<'a> History<'a> {
         self.log.cut();
         self.excused = true;
         self.before = None;
+        let life = std::mem::take(&mut self.life);
         if self.known < Known::Content {
-            self.written.unknowable.extend(std::mem::take(&mut self.life));
+            self.written.unknowable.extend(life);
+        } else {
+            self.destroyed.push(life);
         }
         (self.life, self.known) = (Vec::new(), if self.known < Known::File { Known::Nothing } else { Known::File });
     }
 
     /// The present file is left, and nobody who comes later can find it.
     fn leave(&mut self) {
+        let life = std::mem::take(&mut self.life);
         if self.known < Known::File {
-            self.written.unknowable.extend(std::mem::take(&mut self.life));
+            self.written.unknowable.extend(life);
+        } else {
+            self.destroyed.push(life);
         }
         (self.life, self.known) = (Vec::new(), Known::Nothing);
         self.vanished = true;
@@ -234,7 +245,7 @@ impl<'a> History<'a> {
 
     /// The lines that are in a file of the log and that the client has not got.
     fn missing(&self) -> BTreeSet<String> {
-        let had: BTreeSet<&String> = self.got.iter().filter_map(|(got, _)| line_of(got)).collect();
+        let had: BTreeSet<&String> = self.got.iter().filter_map(|(got, _)| got.line()).collect();
         self.in_files().into_iter().filter(|line| !had.contains(line)).collect()
     }
 
@@ -291,7 +302,7 @@ impl<'a> History<'a> {
             self.read(1);
         }
         let got: Vec<Got> = self.got.iter().map(|(got, _)| got.clone()).collect();
-        self.written.judge(&[], &got).map_err(|wrong| format!("{wrong}; got {got:?}; {}", self.circumstances()))?;
+        self.written.judge(&got, &[]).map_err(|wrong| format!("{wrong}; got {got:?}; {}", self.circumstances()))?;
         for place in (0..got.len()).step_by(1 + got.len() / 7) {
             self.check_from(place, &got).map_err(|wrong| format!("{wrong}; {}", self.circumstances()))?;
         }
@@ -313,22 +324,15 @@ impl<'a> History<'a> {
         if again.iter().any(|got| matches!(got, Got::Gap { .. })) && !self.excused {
             return Err(format!("a gap after {id}"));
         }
-        let had = got[..=place].iter().chain(&again).filter_map(line_of).collect::<BTreeSet<_>>();
+        let had = got[..=place].iter().chain(&again).filter_map(Got::line).collect::<BTreeSet<_>>();
         // What lies before a line that was had is behind the client; it was told of.
-        let expected = got[place + 1..].iter().filter_map(line_of).collect::<BTreeSet<_>>();
+        let expected = got[place + 1..].iter().filter_map(Got::line).collect::<BTreeSet<_>>();
         let files = self.in_files();
         let missing: Vec<_> = expected.iter().filter(|line| files.contains(**line) && !had.contains(**line)).collect();
         if !missing.is_empty() {
             return Err(format!("after {id}: in a file and missing: {missing:?}"));
         }
         self.written.judge(&got[..=place], &again).map_err(|wrong| format!("after {id}: {wrong}; got {again:?}"))
-    }
-}
-
-fn line_of(got: &Got) -> Option<&String> {
-    match got {
-        Got::Line(line) => Some(line),
-        Got::Gap { .. } => None,
     }
 }
 

@@ -14,6 +14,16 @@ pub enum Got {
     },
 }
 
+impl Got {
+    /// The line, if it is one.
+    pub fn line(&self) -> Option<&String> {
+        match self {
+            Got::Line(line) => Some(line),
+            Got::Gap { .. } => None,
+        }
+    }
+}
+
 /// Everything that was written.
 #[derive(Default)]
 pub struct Written {
@@ -23,6 +33,8 @@ pub struct Written {
     pub late: BTreeSet<String>,
     /// Lines that are in no file any more, and that nobody can have known of.
     pub unknowable: BTreeSet<String>,
+    /// Lives of the file that were destroyed before the agent was killed: only who had something of one can be told.
+    pub forgotten: Vec<Vec<String>>,
 }
 
 impl Written {
@@ -51,17 +63,20 @@ impl Written {
                 }
             }
         }
-        self.no_silent_loss(&all, &seen)
+        let had: BTreeSet<&String> = before.iter().filter_map(Got::line).collect();
+        let never_met = self.forgotten.iter().filter(|life| !life.iter().any(|line| had.contains(line)));
+        let excused: BTreeSet<&String> = never_met.flatten().chain(&self.unknowable).collect();
+        self.no_silent_loss(&all, &seen, &excused)
     }
 
     /// Whether there is a gap at every place where lines are missing, up to the last line that was got.
-    fn no_silent_loss(&self, all: &[&Got], seen: &BTreeMap<&str, usize>) -> Result<(), String> {
+    fn no_silent_loss(&self, all: &[&Got], seen: &BTreeMap<&str, usize>, excused: &BTreeSet<&String>) -> Result<(), String> {
         let Some(end) = self.lines.iter().rposition(|line| seen.contains_key(line.as_str())) else { return Ok(()) };
         let mut from = None;
         let mut missing: Vec<&str> = Vec::new();
         for line in &self.lines[..=end] {
             match seen.get(line.as_str()) {
-                None if self.unknowable.contains(line) => {}
+                None if excused.contains(line) => {}
                 None => missing.push(line),
                 Some(&to) => {
                     let told = |at: usize| matches!(all[at], Got::Gap { .. });
@@ -92,7 +107,7 @@ mod tests {
         };
         let lines = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
         let late = BTreeSet::from(["x".to_owned()]);
-        Written { lines, late, ..Written::default() }.judge(&[], &got.iter().map(line).collect::<Vec<_>>())
+        Written { lines, late, ..Written::default() }.judge(&got.iter().map(line).collect::<Vec<_>>(), &[])
     }
 
     #[test]
