@@ -40,6 +40,8 @@ pub struct HeldFile {
     pub end: u64,
     /// The content before `end` that the position there is made from.
     pub tip: Bytes,
+    /// When it was last written, as of before the last read: never later than what is known of it.
+    pub modified: SystemTime,
     /// Offset up to which no further LF was found.
     scanned: u64,
     /// Where NUL bytes begin that reach up to `scanned`: space that a writer reserved and may still fill.
@@ -58,20 +60,20 @@ pub struct Dormant {
     tip: Bytes,
     scanned: u64,
     size: u64,
-    modified: Option<SystemTime>,
+    modified: SystemTime,
 }
 
 impl Dormant {
     /// Whether the file that `metadata` is of is this one, unchanged.
     pub fn is(&self, metadata: &Metadata) -> bool {
         let same = FileIdentity::of(metadata) == self.identity && metadata.len() == self.size;
-        same && metadata.modified().ok() == self.modified
+        same && metadata.modified().is_ok_and(|modified| modified == self.modified)
     }
 
     /// Goes on in `file`, which has its identity.
     pub fn wake(self, file: File) -> HeldFile {
-        let Dormant { serial, identity, head, end, tip, scanned, .. } = self;
-        HeldFile { serial, file: Arc::new(file), identity, head, end, tip, scanned, reserved: None }
+        let Dormant { serial, identity, head, end, tip, scanned, modified, .. } = self;
+        HeldFile { serial, file: Arc::new(file), identity, head, end, tip, modified, scanned, reserved: None }
     }
 }
 
@@ -93,13 +95,15 @@ impl HeldFile {
         let file = Arc::new(file);
         let mut content = Content::Plain(file.clone());
         let head = read_head(&mut content)?;
-        let size = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        let (size, modified) = (metadata.len(), metadata.modified()?);
         let base = head.base;
         let large = size.saturating_sub(base) > HOT_START_BYTES_MAX;
         let end = if large { last_complete(&mut content, base, size)? } else { base };
         // What stands behind the last whole record may still be reserved space.
         let head = Head::new(base, head.bytes().slice_ref(head.bytes_at(end)));
-        let mut held = HeldFile { serial, file, identity, head, end, tip: Bytes::new(), scanned: end, reserved: None };
+        let tip = Bytes::new();
+        let mut held = HeldFile { serial, file, identity, head, end, tip, modified, scanned: end, reserved: None };
         held.tip = held.read_tip()?;
         Ok(held)
     }
@@ -120,7 +124,7 @@ impl HeldFile {
             tip: self.tip.clone(),
             scanned: self.scanned,
             size: metadata.len(),
-            modified: metadata.modified().ok(),
+            modified: metadata.modified().ok()?,
         })
     }
 
@@ -130,6 +134,7 @@ impl HeldFile {
     /// `Changed` where the file does not continue what was read of it; what reading gives.
     pub fn read_appended(&mut self, block: &mut Block) -> Result<(Vec<Piece>, bool), Trouble> {
         let mut pieces = Vec::new();
+        self.modified = self.file.metadata()?.modified()?;
         for _ in 0..BLOCKS_MAX {
             if self.end == self.head.base && !self.find_content()? {
                 return Ok((pieces, true));

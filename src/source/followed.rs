@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
@@ -241,7 +241,8 @@ impl Followed {
         if storage_of(&file)?.is_compressed() {
             return Err(Trouble::Unreadable("the live file is compressed; only rotated ones may be".into()));
         }
-        self.was_empty = false;
+        // It may have had another life since the rotated files were listed; all of a new log's are yet to be listed.
+        self.was_empty = succession.is_some();
         let held = HeldFile::open(file, identity, kit.next_serial())?;
         debug!(log = %self.log.name, serial = held.serial, "a generation begins");
         let generation = live_generation(&held, &self.log.path);
@@ -507,7 +508,7 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
         end: held.end,
         tip: Some(held.tip.clone()),
         phase: Phase::Live,
-        modified: held.file.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH),
+        modified: held.modified,
     }
 }
 
@@ -518,7 +519,7 @@ pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit)
             generation.head = held.head.clone();
             generation.end = held.end;
             generation.tip = Some(held.tip.clone());
-            generation.modified = held.file.metadata().and_then(|metadata| metadata.modified()).unwrap_or(generation.modified);
+            generation.modified = held.modified;
         }
         if kit.settings.hot_tail_bytes > 0 {
             pieces.into_iter().for_each(|piece| state.tail.push(piece));

@@ -77,7 +77,9 @@ impl Generation {
 
     /// Lets go of the held file: it is read from where it lies now.
     pub fn release(&mut self) {
-        if self.held.take().is_some() && self.hint != self.identity.hint() {
+        let Some(held) = self.held.take() else { return };
+        self.modified = held.metadata().and_then(|metadata| metadata.modified()).unwrap_or(self.modified);
+        if self.hint != self.identity.hint() {
             self.former.push(self.hint);
             self.hint = self.identity.hint();
         }

@@ -257,6 +257,7 @@ fn whole(kit: &mut Kit, (file, identity): &(File, FileIdentity), path: &Path) ->
 /// Lets a compressed or copied file take the place of the one whose content it holds. While that one is held it is
 /// still read.
 fn adopt(generation: &mut Generation, copy: &Generation) {
+    let truncated = generation.storage == Storage::Lost;
     (generation.path, generation.identity, generation.storage) = (copy.path.clone(), copy.identity, copy.storage);
     if generation.held.is_some() {
         return;
@@ -266,7 +267,7 @@ fn adopt(generation: &mut Generation, copy: &Generation) {
     if copy.head.bytes().len() > generation.head.bytes().len() {
         generation.head = copy.head.clone();
     }
-    if copy.storage == Storage::Plain && copy.end > generation.end {
+    if (copy.storage == Storage::Plain && copy.end > generation.end) || (copy.storage.is_compressed() && truncated) {
         (generation.end, generation.tip) = (copy.end, copy.tip.clone());
     }
 }

@@ -58,7 +58,9 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     }
     // That was the end of all content: an empty file beside it came after it, or is an earlier one that may still grow.
     let end = places.iter().map(|place| place.serial).max();
-    for position in positions.iter().filter(|position| position.is_before_all() && positions.len() > 1) {
+    // Who had content names the end of it; who names none had nothing at all.
+    let had_something = !positions.iter().all(Position::is_before_all);
+    for position in positions.iter().filter(|position| position.is_before_all() && had_something) {
         let fits = |generation: &&Generation| {
             generation.was_at(position.hint) && places.iter().all(|place| place.serial != generation.serial)
         };
@@ -69,6 +71,11 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
             // A file that was empty then can be known by nothing else; what it got since may be in any.
             None => lost_empty = true,
         }
+    }
+    // Without that end, an empty file that was truncated since may have been so before any of the copies.
+    let in_place = |place: &Place| log.state().successions.get(&place.serial).is_some_and(|how| how.kind.is_in_place());
+    if end.is_none() && !missing.is_empty() && places.iter().any(in_place) {
+        places.clear();
     }
     places.sort_by_key(|place| place.serial);
     places.dedup_by_key(|place| place.serial);
