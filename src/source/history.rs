@@ -151,6 +151,7 @@ impl Followed {
         next: &(File, FileIdentity),
         kind: RotateKind,
     ) -> (Continuity, Vec<OpenedSibling>) {
+        let born = next.1.born();
         // The truncation came after the copy.
         let copied_until = next.0.metadata().and_then(|file| file.modified()).ok().filter(|_| kind.is_in_place());
         let found = self.open_siblings(kit);
@@ -175,7 +176,9 @@ impl Followed {
                 }
                 (None, Some((generation, _))) => {
                     let again = missed.iter().any(|(other, _)| like(&other));
-                    let may_grow = generation.storage == Storage::Plain;
+                    // An empty one may have a late writer, but not if it is younger than its successor: a copy that is begun.
+                    let older = sibling.identity.born() <= born;
+                    let may_grow = generation.storage == Storage::Plain && older;
                     // Behind `last` the listing tells the order; without it only time does.
                     if copied_until.is_none_or(|until| sibling.modified <= until)
                         && (proved || last.is_some_and(|last| sibling.modified >= last.modified))
