@@ -172,10 +172,12 @@ pub fn open_siblings(home: &Home, folders: &mut Folders, known: impl Fn(&FileIde
                 Ok(opened) => found.siblings.push((sibling, opened)),
                 Err(Trouble::Gone) => gone = true,
                 Err(trouble) => {
-                    found.error = Some(format!("{}: {}", sibling.path.display(), sentence(&trouble)));
                     // A compressor may still be at work on it; then the plain file is there too.
                     let young = SystemTime::now().duration_since(sibling.modified).is_ok_and(|age| age < SETTLE);
                     let passing = young && matches!(trouble, Trouble::Damaged(_));
+                    if !passing {
+                        found.error = Some(format!("{}: {}", sibling.path.display(), sentence(&trouble)));
+                    }
                     let opened = if passing { None } else { unreadable(&sibling) };
                     found.siblings.push((sibling, opened.map(|generation| (generation, None))));
                 }

@@ -1,0 +1,71 @@
+//! What became of every line at one reader.
+
+use std::collections::BTreeSet;
+
+/// Counts of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines that came.
+    pub came: u64,
+    /// Lines that are missing without a word.
+    pub lost: u64,
+    /// Lines that came again.
+    pub doubled: u64,
+    /// Lines that are missing where a gap was told.
+    pub told: u64,
+    /// Gaps that were told.
+    pub gaps: u64,
+}
+
+/// One reader's tally of one log.
+#[derive(Default)]
+pub struct Tally {
+    pub counts: Counts,
+    /// The number that must come next, of the lines that come in order.
+    next: u64,
+    gap: bool,
+    may_repeat: bool,
+    /// Numbers that were passed over without a gap, and are lost unless they come late.
+    passed: BTreeSet<u64>,
+    /// The same with a gap.
+    excused: BTreeSet<u64>,
+}
+
+impl Tally {
+    /// A line came.
+    pub fn line(&mut self, number: u64) {
+        self.counts.came += 1;
+        if number >= self.next {
+            let passed = if self.gap { &mut self.excused } else { &mut self.passed };
+            passed.extend(self.next..number);
+            (self.next, self.gap) = (number + 1, false);
+        } else if !self.passed.remove(&number) && !self.excused.remove(&number) && !self.may_repeat {
+            self.counts.doubled += 1;
+        }
+    }
+
+    /// A gap was told.
+    pub fn gap(&mut self, may_repeat: bool) {
+        self.counts.gaps += 1;
+        (self.gap, self.may_repeat) = (true, self.may_repeat | may_repeat);
+    }
+
+    /// Whether the line before `end` has come.
+    pub fn has_come_to(&self, end: u64) -> bool {
+        self.next >= end
+    }
+
+    /// The counts when `written` lines were written, those of `late` to files that had a successor.
+    pub fn finish(&self, written: u64, late: &[u64]) -> Counts {
+        let late: BTreeSet<u64> = late.iter().copied().collect();
+        let behind: Vec<u64> = (self.next..written).collect();
+        let (told, lost) = if self.gap { (behind.len() as u64, 0) } else { (0, behind.len() as u64) };
+        // A gap excuses what is missing in order; a late line that never comes is lost, gap or not.
+        let lost_late = self.excused.intersection(&late).count() as u64;
+        Counts {
+            lost: self.passed.len() as u64 + lost_late + lost,
+            told: self.excused.len() as u64 - lost_late + told,
+            ..self.counts
+        }
+    }
+}
