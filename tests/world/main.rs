@@ -21,6 +21,7 @@ mod rules;
 mod options;
 mod routes;
 mod capacity;
+mod cases;
 mod ending;
 mod load;
 mod nginx;

@@ -1,0 +1,1 @@
+//! A kernel that refuses: injected errors, exhausted limits, lost notifications, full disks.

@@ -1,0 +1,1 @@
+//! Logs behind symbolic links: switched, several hops long, dangling, going in circles.

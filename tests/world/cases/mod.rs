@@ -1,0 +1,9 @@
+//! The hard cases of following files, each provoked against the real program; `docs/hard-cases.md` lists them all.
+
+mod copies;
+mod faults;
+mod links;
+mod mounts;
+mod names;
+mod replaced;
+mod writes;

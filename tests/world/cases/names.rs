@@ -1,0 +1,1 @@
+//! What files are called, and one file under several names.
