@@ -62,6 +62,8 @@ pub(super) struct Followed {
     pub(super) folder_stamps: Vec<Stamp>,
     /// What is wrong with a rotated file, in words.
     pub(super) sibling_error: Option<String>,
+    /// When to try again to read a rotated file that could not be read.
+    pub(super) siblings_again: Option<Instant>,
     /// Whether nothing was in the live file when it was looked at last.
     pub(super) was_empty: bool,
     /// Since when no file has the log's name, while the last one is held.
@@ -92,6 +94,7 @@ impl Followed {
             siblings: Vec::new(),
             folder_stamps: Vec::new(),
             sibling_error: None,
+            siblings_again: None,
             was_empty: false,
             missing_since: None,
         }

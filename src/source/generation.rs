@@ -150,11 +150,13 @@ pub fn not_regular(metadata: &std::fs::Metadata) -> String {
 /// Opens the file that has `identity`: at `path`, or where a rotation has meanwhile moved it in the same folder.
 ///
 /// # Errors
-/// `NotFound` where it is in neither place; what reading the folder gives.
+/// `NotFound` where it is in neither place; what opening it or reading the folder gives.
 pub fn open_identical(path: &Path, identity: FileIdentity) -> io::Result<File> {
     let matching = |path: PathBuf| open_regular(&path).ok().filter(|(_, found)| *found == identity).map(|(file, _)| file);
-    if let Some(file) = matching(path.to_path_buf()) {
-        return Ok(file);
+    match open_regular(path) {
+        Ok((file, found)) if found == identity => return Ok(file),
+        Err(error) if std::fs::metadata(path).is_ok_and(|there| FileIdentity::of(&there) == identity) => return Err(error),
+        _ => {}
     }
     let folder = path.parent().unwrap_or(Path::new("/"));
     let moved = std::fs::read_dir(folder)?.filter_map(Result::ok).find_map(|entry| {

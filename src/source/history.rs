@@ -22,12 +22,15 @@ use crate::event::{Continuity, Reason, RotateKind};
 
 /// How many destroyed generations are remembered, so that readers in them learn what happened.
 const LOST_MAX: usize = 64;
+/// How long after a rotated file could not be read the next try is made.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Followed {
     /// Whether names in the log's folders may have changed since the last time that this was asked.
     pub(super) fn folders_changed(&mut self, kit: &mut Kit) -> bool {
         let stamps: Vec<Stamp> = self.home.folders().map(|folder| kit.folders.stamp(folder)).collect();
-        let same = stamps == self.folder_stamps && stamps.iter().all(Option::is_some);
+        let again = self.siblings_again.is_some_and(|at| Instant::now() >= at);
+        let same = stamps == self.folder_stamps && stamps.iter().all(Option::is_some) && !again;
         self.folder_stamps = stamps;
         !same
     }
@@ -109,10 +112,14 @@ impl Followed {
 
     /// Lists the rotated files and opens those that are not known.
     fn open_siblings(&mut self, kit: &mut Kit) -> Vec<(Sibling, Option<OpenedSibling>)> {
-        let known: HashSet<FileIdentity> = self.log.state().generations.iter().map(|generation| generation.identity).collect();
+        let state = self.log.state();
+        let known: HashSet<FileIdentity> =
+            state.generations.iter().filter(|generation| !generation.is_unreadable()).map(|generation| generation.identity).collect();
+        drop(state);
         let found = open_siblings(&self.home, &mut kit.folders, |identity| known.contains(identity));
         self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
         self.sibling_error = found.error;
+        self.siblings_again = found.again.then(|| Instant::now() + UNREADABLE_PAUSE);
         let at = |generation: &Generation| self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
         self.log.update(|state| {
             for generation in state.generations.iter_mut().filter(|generation| generation.storage != Storage::Lost) {
@@ -235,6 +242,10 @@ impl Followed {
 
     /// Finds the file that has a generation now.
     fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) {
+        if generation.is_unreadable()
+            && let Some(read) = unknown.iter().find(|read| read.identity == generation.identity) {
+                *generation = Generation { serial: generation.serial, ..read.clone() };
+            }
         let there = self.siblings.iter().any(|sibling| sibling.identity == generation.identity);
         if there && generation.storage != Storage::Lost {
             return;

@@ -69,13 +69,16 @@ pub enum Trouble {
     Unreadable(String),
     /// What the file holds makes no sense, and never will, in words.
     Damaged(String),
+    /// A compressed file ends too early: it is still being written, or was never written to its end. In words.
+    Unfinished(String),
 }
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Trouble::Gone,
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Trouble::Damaged(error.to_string()),
+            io::ErrorKind::InvalidData => Trouble::Damaged(error.to_string()),
+            io::ErrorKind::UnexpectedEof => Trouble::Unfinished("the compressed file ends too early".into()),
             _ => Trouble::Unreadable(error.to_string()),
         }
     }
@@ -93,6 +96,9 @@ pub fn fetch_hot(log: &Log, place: &Place) -> Option<Piece> {
 pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_bytes_max: usize) -> Result<Fetched, Trouble> {
     let generation = log.state().generation(place.serial).cloned().ok_or(Trouble::Gone)?;
     let content = open(&generation, opened)?;
+    if generation.is_unreadable() && !generation.storage.is_compressed() {
+        return Err(Trouble::Unreadable("its beginning could not be read".into()));
+    }
     let offset = place.position.offset;
     let tip_start = generation.head.tip_start(offset);
     let tip_bytes = (offset - tip_start) as usize;

@@ -216,7 +216,7 @@ fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
         }
         Ok(_) => Verdict::Rewritten,
         Err(Trouble::Changed(_)) => Verdict::Short,
-        Err(Trouble::Unreadable(_) | Trouble::Damaged(_)) => Verdict::Unreadable,
+        Err(Trouble::Unreadable(_) | Trouble::Damaged(_) | Trouble::Unfinished(_)) => Verdict::Unreadable,
         Err(Trouble::Gone) => Verdict::Other,
     }
 }

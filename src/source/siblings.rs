@@ -95,8 +95,9 @@ fn list(home: &Home, folders: &mut Folders) -> Vec<Sibling> {
 
 /// A rotated file that is there and can't be read: readers that come to it are told.
 fn unreadable(sibling: &Sibling) -> Option<Generation> {
+    let storage = open_identical(&sibling.path, sibling.identity).and_then(|file| storage_of(&file)).unwrap_or(Storage::Plain);
     let size = std::fs::metadata(&sibling.path).ok()?.len();
-    Some(Generation { end: size, ..bare(sibling, Storage::Plain) })
+    Some(Generation { end: if storage == Storage::Plain { size } else { Generation::UNKNOWN_END }, ..bare(sibling, storage) })
 }
 
 /// The generation in a rotated file of which nothing has been read.
@@ -127,7 +128,7 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
     let storage = storage_of(&file)?;
     let size = file.metadata()?.len();
     if storage == Storage::Plain && size < MAGIC_BYTES && is_compressed_name(&sibling.path) {
-        return Err(Trouble::Damaged("its compression has only begun".into()));
+        return Err(Trouble::Unfinished("its compression has only begun".into()));
     }
     let generation =
         Generation { end: if storage == Storage::Plain { size } else { Generation::UNKNOWN_END }, ..bare(sibling, storage) };
@@ -151,6 +152,8 @@ pub struct Found {
     pub siblings: Vec<(Sibling, Option<OpenedSibling>)>,
     /// What is wrong with one of them, in words.
     pub error: Option<String>,
+    /// Whether one of them can't be read now, but perhaps later.
+    pub again: bool,
 }
 
 /// Lists the rotated files of a log, and opens those that are not `known`. Starts again when one that was listed is gone:
@@ -174,7 +177,8 @@ pub fn open_siblings(home: &Home, folders: &mut Folders, known: impl Fn(&FileIde
                 Err(trouble) => {
                     // A compressor may still be at work on it; then the plain file is there too.
                     let young = SystemTime::now().duration_since(sibling.modified).is_ok_and(|age| age < SETTLE);
-                    let passing = young && matches!(trouble, Trouble::Damaged(_));
+                    let passing = young && matches!(trouble, Trouble::Unfinished(_));
+                    found.again = true;
                     if !passing {
                         found.error = Some(format!("{}: {}", sibling.path.display(), sentence(&trouble)));
                     }

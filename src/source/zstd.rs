@@ -32,7 +32,7 @@ impl Zstd {
     /// The next bytes of content; none at its end.
     ///
     /// # Errors
-    /// What reading the file gives; `InvalidData` where it is damaged or ends too early.
+    /// What reading the file gives; `InvalidData` where it is damaged, `UnexpectedEof` where it ends too early.
     pub fn more(&mut self) -> io::Result<&[u8]> {
         loop {
             if !self.in_frame {
@@ -92,6 +92,11 @@ impl Read for PositionedFile {
     }
 }
 
-fn damaged(why: impl std::fmt::Display) -> io::Error {
+fn damaged(why: impl Into<Box<dyn std::error::Error>>) -> io::Error {
+    let why = why.into();
+    let mut causes = std::iter::successors(Some(&*why), |&error| error.source());
+    if causes.any(|cause| cause.downcast_ref().is_some_and(|cause: &io::Error| cause.kind() == io::ErrorKind::UnexpectedEof)) {
+        return io::ErrorKind::UnexpectedEof.into();
+    }
     io::Error::new(io::ErrorKind::InvalidData, format!("the Zstandard file is damaged: {why}"))
 }

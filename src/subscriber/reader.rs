@@ -319,6 +319,7 @@ impl Reader {
             Trouble::Unreadable(_) => {
                 (waited > UNREADABLE && (followed || self.until.is_some()), UNREADABLE_PAUSE, Reason::Unreadable)
             }
+            Trouble::Unfinished(_) => (waited > DOUBT, DOUBT_PAUSE, Reason::Unreadable),
             Trouble::Gone => (destroyed && followed || waited > DOUBT, DOUBT_PAUSE, Reason::Overrun),
             Trouble::Changed(reason) => (destroyed && followed || waited > DOUBT, DOUBT_PAUSE, *reason),
         };

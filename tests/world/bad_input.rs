@@ -167,6 +167,22 @@ fn a_file_that_loses_its_permission_is_still_read() {
 }
 
 #[test]
+fn a_rotated_file_that_may_not_be_read_is_told_and_read_as_soon_as_it_may() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.write(2);
+    log.rotate();
+    log.write(2);
+    let rotated = world.path("app.log.1");
+    set_mode(&rotated, 0o000);
+    let agent = world.setup(&["app=@/app.log"]).bound_by_file_modes().start();
+    assert!(complaint(&agent, "app").to_lowercase().contains("permission"));
+    set_mode(&rotated, 0o644);
+    eventually("no error in /logs", || agent.logs()[0]["error"].is_null().then_some(()));
+    assert_eq!(agent.lines(EVERYTHING), log.written());
+}
+
+#[test]
 fn a_rotated_file_that_is_no_gzip_does_not_hide_the_rest() {
     let world = World::new();
     world.file("app.log.2.gz", b"\x1f\x8b\x08\x00 this is no gzip at all");
