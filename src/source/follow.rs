@@ -144,7 +144,11 @@ impl Rounds {
         }
         for path in &rung.paths {
             for &index in self.by_path.get(path).into_iter().flatten() {
-                self.watched[index].due = now;
+                let watched = &mut self.watched[index];
+                watched.due = now;
+                if *path == watched.followed.home.live {
+                    watched.followed.removals += rung.removed.get(path).copied().unwrap_or(0);
+                }
             }
         }
     }
@@ -231,7 +235,9 @@ impl Rounds {
         for (index, Watched { followed, .. }) in self.watched.iter().enumerate() {
             folders.extend(followed.home.folders().flat_map(|folder| self.kit.folders.with_old_folders(folder)));
             self.by_path.entry(followed.log.path.clone()).or_default().push(index);
-            self.by_path.entry(followed.home.live.clone()).or_default().push(index);
+            if followed.home.live != followed.log.path {
+                self.by_path.entry(followed.home.live.clone()).or_default().push(index);
+            }
         }
         self.watch.set(&folders);
         self.logs.set_watching(self.watch.status());

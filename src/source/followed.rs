@@ -24,6 +24,8 @@ use crate::event::{Continuity, RotateKind};
 
 /// How long a replaced file must be quiet before its writers are taken to have left it.
 pub const SETTLE: Duration = Duration::from_secs(10);
+/// How long it takes at most, in the ordinary, until a notification is heard.
+const HEARING: Duration = Duration::from_millis(20);
 /// How many replaced files of a log may be settling at a time: ids name them all.
 const SETTLING_MAX: usize = 2;
 /// How many replaced files of a log are held open at most.
@@ -66,8 +68,12 @@ pub(super) struct Followed {
     pub(super) siblings_again: Option<Instant>,
     /// Whether nothing was in the live file when it was looked at last.
     pub(super) was_empty: bool,
+    /// How often a file was removed from the log's name since it was last met there, as far as notifications tell.
+    pub removals: usize,
     /// Since when no file has the log's name, while the last one is held.
     missing_since: Option<Instant>,
+    /// Since when another file has the name of the held one, which is deleted.
+    deleted_since: Option<Instant>,
 }
 
 /// A file that lost the log's name and is still read, for late writers.
@@ -96,7 +102,9 @@ impl Followed {
             sibling_error: None,
             siblings_again: None,
             was_empty: false,
+            removals: 0,
             missing_since: None,
+            deleted_since: None,
         }
     }
 
@@ -187,10 +195,15 @@ impl Followed {
             Change::Wait => Ok(false),
             Change::Begin => self.arrive(kit, now),
             Change::Read => {
-                self.missing_since = None;
+                (self.missing_since, self.removals) = (None, 0);
                 self.read_live(kit)
             }
             Change::Linger => self.linger(kit, now),
+            Change::Succeed if self.deleted_just_now(now) => {
+                let read = self.read_live(kit);
+                self.behind = true;
+                read
+            }
             Change::Succeed => self.succeed(kit, now),
             Change::Report(why) => {
                 error = Some(why);
@@ -294,9 +307,15 @@ impl Followed {
         Ok(read)
     }
 
+    /// Whether the held file was deleted so short a time ago that notifications of what happened since may be on their way.
+    fn deleted_just_now(&mut self, now: Instant) -> bool {
+        let deleted = self.live.as_ref().is_some_and(|live| live.file.metadata().is_ok_and(|file| file.nlink() == 0));
+        deleted && now.duration_since(*self.deleted_since.get_or_insert(now)) < HEARING
+    }
+
     /// Another file has the name: drains the held one, then opens the other.
     fn succeed(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
-        self.missing_since = None;
+        (self.missing_since, self.deleted_since) = (None, None);
         for _ in 0..DRAIN_LOOKS_MAX {
             if !self.read_live(kit)? {
                 break;
@@ -385,7 +404,9 @@ impl Followed {
     /// A file that was empty when it was looked at last may have been filled, copied and cut to nothing again since: takes
     /// in the copies of such lives. Whether there were any.
     fn insert_unseen_lives(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
-        let Some(empty) = self.live.take_if(|_| self.was_empty) else { return Ok(false) };
+        // Of a deleted file nobody knows any more which of the others are younger.
+        let named = |file: &HeldFile| file.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
+        let Some(empty) = self.live.take_if(|live| self.was_empty && named(live)) else { return Ok(false) };
         let opened = (empty.file.try_clone()?, empty.identity);
         let serial = empty.serial;
         let before = self.log.state().generations.iter().rfind(|earlier| earlier.serial < serial).map(|earlier| earlier.serial);

@@ -142,8 +142,9 @@ impl Followed {
     ) -> Succession {
         let (continuity, missed) = self.missed(kit, last, next, kind);
         // Where rotated files are kept under names that tell, and the earlier one is not among them any more, others may
-        // have been between.
-        let suspect = continuity == Continuity::Assumed && !self.siblings.is_empty();
+        // have been between; and there were others where more lost the name than are known.
+        let removed = std::mem::take(&mut self.removals) > 1 + missed.len();
+        let suspect = removed || continuity == Continuity::Assumed && !self.siblings.is_empty();
         let renamed = Succession { kind, continuity, doubt: suspect.then_some(Reason::Overrun) };
         let first = if kind.is_in_place() { Succession::truncation(kind) } else { renamed };
         self.insert(kit, missed, first, now)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use notify::event::ModifyKind;
+use notify::event::{ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use serde::Deserialize;
 
@@ -38,6 +38,8 @@ const REMOTE_FILE_SYSTEMS: [u32; 6] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x0102_
 pub struct Rung {
     /// Files whose content may have changed.
     pub paths: HashSet<PathBuf>,
+    /// How often a file was deleted from a path, or moved away from it.
+    pub removed: HashMap<PathBuf, usize>,
     /// Whether files may have come, gone or changed names.
     pub names: bool,
     /// Whether anything may have changed.
@@ -97,10 +99,14 @@ impl Alarm {
             EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => false,
             _ => true,
         };
+        let removed = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)));
         self.ring(|rung| {
             rung.names |= names;
             rung.all |= rung.paths.len() >= PATHS_MAX;
             if !rung.all {
+                for path in event.paths.iter().filter(|_| removed) {
+                    *rung.removed.entry(path.clone()).or_default() += 1;
+                }
                 rung.paths.extend(event.paths);
             }
         });

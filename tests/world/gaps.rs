@@ -217,6 +217,33 @@ fn files_that_came_and_went_unseen_are_told_as_a_gap() {
 }
 
 #[test]
+fn files_that_were_deleted_before_anybody_looked_are_told_where_notifications_tell_of_them() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["app=@/app.log"]);
+    if agent.get("/logs").json()["watch"]["mode"] == "poll" {
+        return;
+    }
+    let mut stream = agent.stream("/events");
+    let recreate = |log: &mut Log, lines| {
+        fs::remove_file(log.path()).expect("deleting it");
+        log.create_anew();
+        log.write(lines)
+    };
+    stream.goes_on_with(&log.write(3));
+    let new = recreate(&mut log, 3);
+    stream.goes_on_with(&new);
+    agent.signal("STOP");
+    recreate(&mut log, 3);
+    let new = recreate(&mut log, 3);
+    agent.signal("CONT");
+    let gap = stream.next().expect("a gap");
+    assert!(gap.is("gap"), "{gap:?}");
+    assert_eq!((gap.json()["reason"].as_str(), gap.json()["certain"].as_bool()), (Some("overrun"), Some(false)));
+    assert_eq!(stream.lines(3), new);
+}
+
+#[test]
 fn after_a_truncation_the_gap_is_told_once_whoever_comes_back_with_its_id() {
     let world = World::new();
     let mut log = world.log("app.log");
