@@ -11,13 +11,15 @@ use bytes::Bytes;
 
 use super::query::{Defaults, Format, StreamRequest, parse};
 use super::refusal::{self, Refusal};
-use super::stream::{StreamBody, Style};
+use super::stream::{Stage, StreamBody, Style};
 use super::{ALLOWED, State};
 use crate::page::{ASSETS, Asset, INDEX};
 use crate::{sse, subscriber};
 
 const EVENTS: Defaults = Defaults { format: None, tail: 0 };
 const TAIL: Defaults = Defaults { format: Some(Format::Text), tail: 10 };
+/// How long a stream's start is looked for before the status is sent.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client that found no room waits before it comes back, before jitter.
 const BUSY_RETRY: Duration = Duration::from_secs(refusal::RETRY_AFTER_SECONDS);
 
@@ -78,8 +80,8 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     };
     let StreamRequest { format, payload, id, request: wanted } = asked;
     let notices = wanted.notices;
-    let mut subscription = match state.feed.subscribe(wanted).await {
-        Ok(subscription) => subscription,
+    let mut starting = match state.feed.subscribe(wanted).await {
+        Ok(starting) => Box::pin(starting),
         Err(subscriber::Refusal::Busy) if format == Format::Sse => {
             let block = sse::busy(jittered(BUSY_RETRY), id.as_deref());
             let block = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]);
@@ -88,18 +90,24 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Err(subscriber::Refusal::Busy) => return refusal::busy(),
         Err(refusal) => return Refusal::from(refusal).response(),
     };
-    if subscription.has_nothing_left() {
-        return HttpResponse::NoContent().finish();
-    }
-    let cursor = ("Sidetail-Cursor", subscription.cursor().to_string());
+    let mut head = stream_head(format);
+    let stage = match tokio::time::timeout(PATIENCE.min(state.heartbeat), &mut starting).await {
+        Ok(mut subscription) => {
+            if subscription.has_nothing_left() {
+                return HttpResponse::NoContent().finish();
+            }
+            head.insert_header(("Sidetail-Cursor", subscription.cursor().to_string()));
+            Stage::Streaming(Box::new(subscription))
+        }
+        // The status goes out, so that nobody on the way takes the silence for a failure.
+        Err(_) => Stage::Starting(starting),
+    };
     if request.method() == Method::HEAD {
         // An endless body would be produced for a client that reads none of it.
-        return stream_head(format).insert_header(cursor).finish();
+        return head.finish();
     }
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
-    let mut head = stream_head(format);
-    head.insert_header(cursor);
-    unchunked(request, head.body(StreamBody::new(subscription, style, state.stopping.clone())).map_into_boxed_body())
+    unchunked(request, head.body(StreamBody::new(stage, style, state.stopping.clone())).map_into_boxed_body())
 }
 
 /// Chunks are unknown to HTTP/1.0: there the end of the connection ends the body.

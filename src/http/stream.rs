@@ -36,9 +36,9 @@ pub struct Style {
 pub struct StreamBody(Pin<Box<dyn Stream<Item = Bytes>>>);
 
 impl StreamBody {
-    /// Streams `subscription` until it ends or `stopping` turns true. Every end is a clean one.
-    pub fn new(subscription: Subscription, style: Style, stopping: watch::Receiver<bool>) -> Self {
-        let sending = Sending { subscription, style, stopping, sent: Instant::now(), ended: false };
+    /// Streams a subscription until it ends or `stopping` turns true. Every end is a clean one.
+    pub fn new(stage: Stage, style: Style, stopping: watch::Receiver<bool>) -> Self {
+        let sending = Sending { stage, style, stopping, sent: Instant::now(), ended: false };
         StreamBody(Box::pin(unfold(sending, |mut sending| async move { Some((sending.next().await?, sending)) })))
     }
 }
@@ -55,8 +55,16 @@ impl MessageBody for StreamBody {
     }
 }
 
+/// How far a stream is.
+pub enum Stage {
+    /// Files are read to find its start.
+    Starting(Pin<Box<dyn Future<Output = Subscription>>>),
+    /// It runs.
+    Streaming(Box<Subscription>),
+}
+
 struct Sending {
-    subscription: Subscription,
+    stage: Stage,
     style: Style,
     stopping: watch::Receiver<bool>,
     sent: Instant,
@@ -71,7 +79,10 @@ impl Sending {
                 return None;
             }
             let mut writer = Writer::new(&self.style);
-            let filled = self.subscription.fill(&mut writer).await;
+            let filled = match &mut self.stage {
+                Stage::Streaming(subscription) => subscription.fill(&mut writer).await,
+                Stage::Starting(_) => Filled::Idle,
+            };
             self.ended = filled == Filled::End;
             let out = writer.out();
             if !out.is_empty() {
@@ -90,15 +101,29 @@ impl Sending {
         }
     }
 
-    /// Waits for a log to move, the end, or the time for a heartbeat or a checkpoint.
+    /// Waits for the start, for a log to move, the end, or the time for a heartbeat or a checkpoint.
     async fn wait(&mut self) {
         let beat = self.sent + self.style.heartbeat;
-        let until = self.subscription.due().map_or(beat, |due| due.min(beat));
-        tokio::select! {
-            () = self.subscription.moved() => {}
-            () = tokio::time::sleep_until(until.into()) => {}
-            // The sender is gone only when the program ends.
-            _ = self.stopping.wait_for(|stopping| *stopping) => {}
+        match &mut self.stage {
+            Stage::Starting(starting) => {
+                let found = tokio::select! {
+                    subscription = starting => Some(subscription),
+                    () = tokio::time::sleep_until(beat.into()) => None,
+                    _ = self.stopping.wait_for(|stopping| *stopping) => None,
+                };
+                if let Some(subscription) = found {
+                    self.stage = Stage::Streaming(Box::new(subscription));
+                }
+            }
+            Stage::Streaming(subscription) => {
+                let until = subscription.due().map_or(beat, |due| due.min(beat));
+                tokio::select! {
+                    () = subscription.moved() => {}
+                    () = tokio::time::sleep_until(until.into()) => {}
+                    // The sender is gone only when the program ends.
+                    _ = self.stopping.wait_for(|stopping| *stopping) => {}
+                }
+            }
         }
     }
 

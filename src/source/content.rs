@@ -5,13 +5,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use rustix::fs::SeekFrom;
 
 use super::identity::Head;
-use super::unpack::Unpacker;
+use super::unpack::{Budget, Unpacker};
 use super::{gzip, zstd};
 use crate::position::HEAD_BYTES_MAX;
 
@@ -57,17 +56,17 @@ impl Content {
         }
     }
 
-    /// From when on unpacking fails with `TimedOut`.
-    pub fn give_up_at(&mut self, until: Option<Instant>) {
+    /// From now on unpacking fails with `QuotaExceeded` when `budget` is spent.
+    pub fn limit(&mut self, budget: &Arc<Budget>) {
         if let Content::Packed(unpacker) = self {
-            unpacker.give_up_at(until);
+            unpacker.limit(budget.clone());
         }
     }
 
     /// Reads up to `length` bytes at `offset`; fewer only at the end of the content.
     ///
     /// # Errors
-    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged compressed data; `TimedOut`.
+    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged compressed data; `QuotaExceeded`.
     pub fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         match self {
             Content::Plain(file) => {

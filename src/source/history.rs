@@ -113,8 +113,12 @@ impl Followed {
     /// Lists the rotated files and opens those that are not known.
     fn open_siblings(&mut self, kit: &mut Kit) -> Vec<(Sibling, Option<OpenedSibling>)> {
         let state = self.log.state();
-        let known: HashSet<FileIdentity> =
-            state.generations.iter().filter(|generation| !generation.is_unreadable()).map(|generation| generation.identity).collect();
+        let known: HashSet<FileIdentity> = state
+            .generations
+            .iter()
+            .filter(|generation| !generation.is_unreadable())
+            .map(|generation| generation.identity)
+            .collect();
         drop(state);
         let found = open_siblings(&self.home, &mut kit.folders, |identity| known.contains(identity));
         self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
@@ -141,10 +145,10 @@ impl Followed {
         now: Instant,
     ) -> Succession {
         let (continuity, missed) = self.missed(kit, last, next, kind);
-        // Where rotated files are kept under names that tell, and the earlier one is not among them any more, others may
-        // have been between; and there were others where more lost the name than are known.
+        // Where rotated files are kept and the earlier one is not among them any more, others may have been between; and
+        // others were there where more lost the name than are known.
         let removed = std::mem::take(&mut self.removals) > 1 + missed.len();
-        let suspect = removed || continuity == Continuity::Assumed && !self.siblings.is_empty();
+        let suspect = continuity == Continuity::Assumed && (removed || !self.siblings.is_empty());
         let renamed = Succession { kind, continuity, doubt: suspect.then_some(Reason::Overrun) };
         let first = if kind.is_in_place() { Succession::truncation(kind) } else { renamed };
         self.insert(kit, missed, first, now)
@@ -244,9 +248,10 @@ impl Followed {
     /// Finds the file that has a generation now.
     fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) {
         if generation.is_unreadable()
-            && let Some(read) = unknown.iter().find(|read| read.identity == generation.identity) {
-                *generation = Generation { serial: generation.serial, ..read.clone() };
-            }
+            && let Some(read) = unknown.iter().find(|read| read.identity == generation.identity)
+        {
+            *generation = Generation { serial: generation.serial, ..read.clone() };
+        }
         let there = self.siblings.iter().any(|sibling| sibling.identity == generation.identity);
         if there && generation.storage != Storage::Lost {
             return;

@@ -3,6 +3,7 @@
 //! must not wait calls it elsewhere. Never changes what is known of a log.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use memchr::memchr;
@@ -12,6 +13,7 @@ use super::content::{Content, READ_BYTES, Storage};
 use super::generation::{Generation, Phase};
 use super::split::{Line, complete, lines};
 use super::tail::Piece;
+use super::unpack::Budget;
 use crate::event::Reason;
 use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
 
@@ -69,6 +71,8 @@ pub enum Trouble {
     Unreadable(String),
     /// What the file holds makes no sense, and never will, in words.
     Damaged(String),
+    /// It is compressed, and unpacking as far as the place takes longer than it may.
+    OverBudget,
     /// A compressed file ends too early: it is still being written, or was never written to its end. In words.
     Unfinished(String),
 }
@@ -79,6 +83,7 @@ impl From<io::Error> for Trouble {
             io::ErrorKind::NotFound => Trouble::Gone,
             io::ErrorKind::InvalidData => Trouble::Damaged(error.to_string()),
             io::ErrorKind::UnexpectedEof => Trouble::Unfinished("the compressed file ends too early".into()),
+            io::ErrorKind::QuotaExceeded => Trouble::OverBudget,
             _ => Trouble::Unreadable(error.to_string()),
         }
     }
@@ -262,10 +267,13 @@ pub fn tip_in_memory(state: &LogState, generation: &Generation, offset: u64) -> 
 ///
 /// # Errors
 /// See [`Trouble`]; `Changed` where the content is shorter.
-pub fn tip_in_file(generation: &Generation, offset: u64) -> Result<Bytes, Trouble> {
+pub fn tip_in_file(generation: &Generation, offset: u64, budget: &Arc<Budget>) -> Result<Bytes, Trouble> {
     let tip_start = generation.head.tip_start(offset);
     let length = (offset - tip_start) as usize;
-    let tip = open(generation, &mut None)?.read(tip_start, length)?;
+    let mut opened = None;
+    let content = open(generation, &mut opened)?;
+    content.limit(budget);
+    let tip = content.read(tip_start, length)?;
     if tip.len() < length { Err(Trouble::Changed(Reason::Truncated)) } else { Ok(tip.into()) }
 }
 
@@ -403,7 +411,9 @@ fn end_by_reading(log: &Log, generation: &Generation) -> Result<Position, Troubl
             length => end += length as u64,
         }
     }
-    Ok(generation.head.position(log.source, generation.hint, end, &tip_in_file(generation, end)?))
+    let tip_start = generation.head.tip_start(end);
+    let tip = content.read(tip_start, (end - tip_start) as usize)?;
+    Ok(generation.head.position(log.source, generation.hint, end, &tip))
 }
 
 const _: () = assert!(READ_BYTES > HEAD_BYTES_MAX + TIP_BYTES_MAX);

@@ -1,13 +1,23 @@
 //! Which generation an id is of: judges the content of every candidate, and where a doubt is left, or nothing is found,
 //! says so. Reads files: blocks. Never matches across logs.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::catalog::Log;
 use super::content::Storage;
 use super::generation::{Generation, Late};
 use super::read::{Place, Trouble, at_base, place_at, start, tip_in_file, tip_in_memory};
+
 use super::strength::is_strong;
+use super::unpack::Budget;
 use crate::event::Reason;
 use crate::position::{Check, Hint, Position};
+
+/// How long candidates are unpacked at most to find the places of one client's id in one log.
+const RESOLVE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How many bytes of content are unpacked at most for that.
+const RESOLVE_BYTES_MAX: u64 = 4 << 30;
 
 /// Where a log's reading goes on for a client that came with an id.
 #[derive(Debug)]
@@ -42,16 +52,18 @@ enum Verdict {
     Short,
     Rewritten,
     Unreadable,
+    OverBudget,
     Other,
 }
 
 /// Finds the generations that `positions`, all of this log, are in.
 pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     let generations = log.state().generations.clone();
+    let budget = Budget::new(RESOLVE_TIME_MAX, RESOLVE_BYTES_MAX);
     let mut places: Vec<Place> = Vec::new();
     let (mut missing, mut lost_empty) = (Vec::new(), false);
     for position in positions.iter().filter(|position| !position.is_before_all()) {
-        match find(log, &generations, position) {
+        match find(log, &generations, position, &budget) {
             Ok(place) => places.push(place),
             Err(why) => missing.push((*position, why)),
         }
@@ -141,12 +153,12 @@ fn grown_since(log: &Log, generations: &[Generation], places: &[Place], newest: 
 type NotFound = (Missing, Option<Place>);
 
 /// The generation that `position` is in, the newest first; else why not, and where to go on if not at the start.
-fn find(log: &Log, generations: &[Generation], position: &Position) -> Result<Place, NotFound> {
+fn find(log: &Log, generations: &[Generation], position: &Position, budget: &Arc<Budget>) -> Result<Place, NotFound> {
     let mut exact: Vec<&Generation> = Vec::new();
     let mut all_strong = true;
     let mut near: Option<(&Generation, Verdict)> = None;
     for generation in generations.iter().rev() {
-        match judge(log, generation, position) {
+        match judge(log, generation, position, budget) {
             Verdict::Exact { strong } => {
                 exact.push(generation);
                 all_strong &= strong;
@@ -176,6 +188,7 @@ fn find(log: &Log, generations: &[Generation], position: &Position) -> Result<Pl
     let reason = match verdict {
         Verdict::Short => Reason::Truncated,
         Verdict::Unreadable => Reason::Unreadable,
+        Verdict::OverBudget => Reason::Budget,
         _ => Reason::Rewritten,
     };
     // A copy that ends too early, or can't be read so far: what is left is behind it. A live file begins anew.
@@ -204,19 +217,20 @@ pub fn file_of(generation: &Generation) -> Option<String> {
     generation.path.file_name().map(|name| name.to_string_lossy().into_owned())
 }
 
-fn judge(log: &Log, generation: &Generation, position: &Position) -> Verdict {
+fn judge(log: &Log, generation: &Generation, position: &Position, budget: &Arc<Budget>) -> Verdict {
     match generation.head.generation_at(position.offset) {
         Some(found) if found == position.generation => {}
         _ => return Verdict::Other,
     }
     let known = tip_in_memory(&log.state(), generation, position.offset);
-    match known.map_or_else(|| tip_in_file(generation, position.offset), Ok) {
+    match known.map_or_else(|| tip_in_file(generation, position.offset, budget), Ok) {
         Ok(tip) if Check::of(position.offset, &tip) == position.check => {
             Verdict::Exact { strong: is_strong(&[generation.head.bytes_at(position.offset), &tip]) }
         }
         Ok(_) => Verdict::Rewritten,
         Err(Trouble::Changed(_)) => Verdict::Short,
         Err(Trouble::Unreadable(_) | Trouble::Damaged(_) | Trouble::Unfinished(_)) => Verdict::Unreadable,
+        Err(Trouble::OverBudget) => Verdict::OverBudget,
         Err(Trouble::Gone) => Verdict::Other,
     }
 }

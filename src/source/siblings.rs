@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -20,11 +20,16 @@ use super::identity::{FileIdentity, Head};
 use super::read::{Trouble, tip_in_file, tip_in_memory};
 use super::rotation::{Suffix, by_age, is_compressed_name};
 use super::strength::is_strong;
+use super::unpack::Budget;
 
 /// The most rotated files of one log that are looked at; older ones are as if they were gone.
 pub const SIBLINGS_MAX: usize = 1000;
 /// How many of the newest of them are kept open until it is known what they are.
 const OPEN_MAX: usize = 16;
+/// How long a compressed file is unpacked at most to see whether it holds what another does: the other logs wait.
+const LIKENESS_TIME_MAX: Duration = Duration::from_millis(500);
+/// How many bytes of content are unpacked at most for that.
+const LIKENESS_BYTES_MAX: u64 = 1 << 30;
 /// How often a directory is listed again because it changed while it was listed.
 const LISTINGS_MAX: usize = 20;
 
@@ -216,8 +221,12 @@ pub fn likeness(copy: &Generation, original: &Generation, state: &LogState) -> L
     if end == Generation::UNKNOWN_END {
         return if one.len() == other.len() && is_strong(&[one]) { Likeness::Copy } else { Likeness::Other };
     }
-    let tip = |generation: &Generation| tip_in_memory(state, generation, end).map_or_else(|| tip_in_file(generation, end), Ok);
+    let budget = Budget::new(LIKENESS_TIME_MAX, LIKENESS_BYTES_MAX);
+    let tip =
+        |generation: &Generation| tip_in_memory(state, generation, end).map_or_else(|| tip_in_file(generation, end, &budget), Ok);
     match (tip(copy), tip(original)) {
+        // The beginning has to do.
+        (Err(Trouble::OverBudget), _) | (_, Err(Trouble::OverBudget)) if is_strong(&[one]) => Likeness::Copy,
         (Ok(one), Ok(other)) if one == other => {
             let strong = is_strong(&[copy.head.bytes_at(end), &one]);
             if strong || made_from(copy, original) { Likeness::Copy } else { Likeness::Other }

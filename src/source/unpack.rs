@@ -3,8 +3,9 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::content::Storage;
 use super::gzip::{self, Gzip};
@@ -20,6 +21,30 @@ const POINTS_MAX: usize = 96;
 /// How far ahead content is worth looking for a seek point instead of unpacking up to there, in bytes.
 const WORTH_SEEKING_BYTES: u64 = 1 << 20;
 
+/// How much may be unpacked in order to answer one question, over all files together.
+#[derive(Debug)]
+pub struct Budget {
+    until: Instant,
+    bytes: AtomicU64,
+}
+
+impl Budget {
+    /// At most `bytes` of content, and from now on no longer than `time`.
+    pub fn new(time: Duration, bytes: u64) -> Arc<Self> {
+        Arc::new(Budget { until: Instant::now() + time, bytes: bytes.into() })
+    }
+
+    /// Takes `bytes` of it.
+    fn spend(&self, bytes: usize) -> io::Result<()> {
+        let bytes = bytes as u64;
+        let left = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        if left.is_ok() && Instant::now() < self.until {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::QuotaExceeded, "unpacking it takes too long"))
+    }
+}
+
 /// The content of a compressed file, and the part of it that was read last.
 pub struct Unpacker {
     file: Arc<File>,
@@ -27,7 +52,7 @@ pub struct Unpacker {
     stream: Stream,
     window: Vec<u8>,
     window_start: u64,
-    until: Option<Instant>,
+    budget: Option<Arc<Budget>>,
     key: Option<Key>,
     /// Offset from which on a seek point is wanted.
     next_point: u64,
@@ -56,18 +81,18 @@ impl Unpacker {
             modified: metadata.modified().ok(),
         });
         let stream = Stream::new(file.clone(), storage);
-        Unpacker { file, storage, stream, window: Vec::new(), window_start: 0, until: None, key, next_point: SPACING_BYTES }
+        Unpacker { file, storage, stream, window: Vec::new(), window_start: 0, budget: None, key, next_point: SPACING_BYTES }
     }
 
-    /// From when on reading fails with `TimedOut`.
-    pub fn give_up_at(&mut self, until: Option<Instant>) {
-        self.until = until;
+    /// From now on reading fails with `QuotaExceeded` when `budget` is spent.
+    pub fn limit(&mut self, budget: Arc<Budget>) {
+        self.budget = Some(budget);
     }
 
     /// Reads up to `length` bytes of content at `offset`; fewer only at its end.
     ///
     /// # Errors
-    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged data; `TimedOut`.
+    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged data; `QuotaExceeded`.
     pub fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         if offset < self.window_start || offset > self.window_end() + WORTH_SEEKING_BYTES {
             self.seek(offset);
@@ -106,9 +131,6 @@ impl Unpacker {
 
     /// Appends more content to the window; how many bytes, 0 at its end.
     fn unpack(&mut self) -> io::Result<usize> {
-        if self.until.is_some_and(|until| Instant::now() > until) {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "unpacking it took too long"));
-        }
         let end = self.window_end();
         let content = match &mut self.stream {
             Stream::Gzip(gzip) => {
@@ -119,6 +141,7 @@ impl Unpacker {
             }
             Stream::Zstd(zstd) => zstd.more()?,
         };
+        self.budget.as_ref().map_or(Ok(()), |budget| budget.spend(content.len()))?;
         self.window.extend_from_slice(content);
         Ok(content.len())
     }

@@ -169,12 +169,12 @@ impl Feed {
         Feed(Arc::new(Shared { logs, rules, limits, subscribers: AtomicUsize::new(0) }))
     }
 
-    /// A stream for `request`, at its start. Waits until every log was looked at once, and reads files where the start
-    /// asks for it.
+    /// A stream for `request`, once its start is found: that may take long, where the start asks to read files. Waits
+    /// until every log was looked at once.
     ///
     /// # Errors
     /// See [`Refusal`].
-    pub async fn subscribe(&self, request: Request) -> Result<Subscription, Refusal> {
+    pub async fn subscribe(&self, request: Request) -> Result<impl Future<Output = Subscription> + use<>, Refusal> {
         let slot = self.slot()?;
         let shared = self.0.clone();
         let wanted = Wanted::new(&request.logs)?;
@@ -194,25 +194,27 @@ impl Feed {
             // The slot is taken as long as the search runs, whether its client waits or not.
             (shared, request, started, slot)
         });
-        let (shared, request, started, slot) = searching.await.expect("a search for the start does not panic");
-        let asked = match request.start {
-            Start::After { id, .. } => Some(id),
-            Start::Offset(offset) => Some(offset.to_string()),
-            _ => None,
-        };
-        Ok(Subscription::new(Parts {
-            shared,
-            wanted,
-            readers: started.readers,
-            gaps: started.gaps,
-            resumed: started.resumed,
-            filter: request.filter,
-            limit: request.limit,
-            follow: request.follow,
-            notices: request.notices,
-            asked,
-            slot,
-        }))
+        Ok(async move {
+            let (shared, request, started, slot) = searching.await.expect("a search for the start does not panic");
+            let asked = match request.start {
+                Start::After { id, .. } => Some(id),
+                Start::Offset(offset) => Some(offset.to_string()),
+                _ => None,
+            };
+            Subscription::new(Parts {
+                shared,
+                wanted,
+                readers: started.readers,
+                gaps: started.gaps,
+                resumed: started.resumed,
+                filter: request.filter,
+                limit: request.limit,
+                follow: request.follow,
+                notices: request.notices,
+                asked,
+                slot,
+            })
+        })
     }
 
     fn slot(&self) -> Result<Slot, Refusal> {

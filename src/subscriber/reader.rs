@@ -315,7 +315,7 @@ impl Reader {
         };
         let waited = now.duration_since(since);
         let (give_up, pause, reason) = match trouble {
-            Trouble::Damaged(_) => (true, DOUBT_PAUSE, Reason::Unreadable),
+            Trouble::Damaged(_) | Trouble::OverBudget => (true, DOUBT_PAUSE, Reason::Unreadable),
             Trouble::Unreadable(_) => {
                 (waited > UNREADABLE && (followed || self.until.is_some()), UNREADABLE_PAUSE, Reason::Unreadable)
             }

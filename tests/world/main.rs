@@ -20,6 +20,7 @@ mod bad_input;
 mod rules;
 mod options;
 mod routes;
+mod slow_start;
 mod capacity;
 mod cases;
 mod ending;
