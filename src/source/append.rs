@@ -181,8 +181,11 @@ impl HeldFile {
     pub fn cut_back(&mut self, known: impl Fn(u64) -> Option<Bytes>) -> Result<bool, Trouble> {
         let mut content = Content::Plain(self.file.clone());
         let (base, size) = (self.head.base, self.file.metadata()?.len());
-        if size <= base || size >= self.end {
+        if size <= base {
             return Ok(false);
+        }
+        if size >= self.end {
+            return self.written_over();
         }
         let end = last_complete(&mut content, base, size)?;
         let first = self.head.tip_start(end);
@@ -194,6 +197,23 @@ impl HeldFile {
             (self.end, self.scanned, self.tip, self.reserved) = (end, end, tip, None);
         }
         Ok(same)
+    }
+
+    /// Goes on behind what was read if only a part of one record of it was written over. What was truncated and has grown
+    /// again differs in more.
+    fn written_over(&mut self) -> Result<bool, Trouble> {
+        let head = Content::Plain(self.file.clone()).read(self.head.base, self.head.bytes().len())?;
+        let tip = self.read_tip()?;
+        let same = |pair: &(&u8, &u8)| pair.0 == pair.1;
+        let before = tip.iter().zip(&self.tip).take_while(same).count();
+        let behind = tip.iter().rev().zip(self.tip.iter().rev()).take_while(same).count();
+        let part = before..(tip.len() - behind).max(before);
+        let within_record = !tip[part.clone()].contains(&b'\n') && !self.tip[part].contains(&b'\n');
+        let over = head == *self.head.bytes() && within_record && before + behind > 0;
+        if over {
+            self.tip = tip;
+        }
+        Ok(over)
     }
 
     /// Goes on in `other` if that holds everything that was read so far.

@@ -379,7 +379,6 @@ impl Followed {
     /// The live file was cut or rewritten in place: what was in it is a generation of its own, of which a copy may exist.
     fn truncated(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(mut old) = self.live.take() else { return Ok(false) };
-        info!(log = %self.log.name, path = %self.log.path.display(), "the file was truncated");
         let serial = old.serial;
         if old.cut_back(|offset| self.log.state().tail.tip(serial, offset)).unwrap_or(false) {
             self.log.update(|state| state.tail.cut_back(old.serial, old.end));
@@ -387,6 +386,7 @@ impl Followed {
             self.live = Some(old);
             return Ok(true);
         }
+        info!(log = %self.log.name, path = %self.log.path.display(), "the file was truncated");
         self.log.update(|state| {
             if let Some(generation) = state.generation_mut(serial) {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);

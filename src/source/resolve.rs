@@ -119,12 +119,13 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
 }
 
 /// Those of `places` whose file is not the one that the id was minted in, though it holds the same: a copy. The original may
-/// have got more before it was destroyed.
+/// have got more before it was destroyed; not if the copy is dated like it, as a move to another file system leaves it.
 fn in_copies(generations: &[Generation], places: &[Place]) -> Vec<u64> {
     let copies = places.iter().filter(|place| {
         let generation = generations.iter().find(|generation| generation.serial == place.serial);
         let plain = generation.filter(|generation| generation.storage == Storage::Plain && !place.position.is_before_all());
-        plain.is_some_and(|plain| !plain.was_at(place.position.hint))
+        let dated = |plain: &Generation| plain.identity.born().is_some_and(|born| plain.modified < born);
+        plain.is_some_and(|plain| !plain.was_at(place.position.hint) && !dated(plain))
     });
     copies.map(|place| place.serial).collect()
 }
