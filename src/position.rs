@@ -18,7 +18,7 @@
 //!
 //! | part | bits | tag | input |
 //! | --- | --- | --- | --- |
-//! | `src` | 20 | `s` | the log's name |
+//! | `src` | 20, or 40 where another log's name has the same 20 | `s` | the log's name |
 //! | `gen` | 50 | `g` | content `[B, B + min(1024, off − B))`, B = offset of the first byte that is not NUL |
 //! | `chk` | 30 | `t` | `off`, then content `[max(B, off − 256), off)` |
 //! | `hint` | 19 + 1 | `i` | inode, then birth time in nanoseconds since 1970 (0 where unknown) |
@@ -45,20 +45,40 @@ pub const CURSOR_POSITIONS_MAX: usize = (CURSOR_BYTES_MAX - CHECK_DIGITS) / (POS
 const VERSION: u8 = b'1';
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SOURCE_DIGITS: usize = 4;
+const LONG_SOURCE_DIGITS: usize = 8;
 const GENERATION_DIGITS: usize = 10;
 const CHECK_DIGITS: usize = 6;
 const HINT_DIGITS: usize = 4;
 const OFFSET_DIGITS_MAX: usize = 19; // i64::MAX: no file is longer
-const POSITION_BYTES_MAX: usize = 1 + SOURCE_DIGITS + GENERATION_DIGITS + OFFSET_DIGITS_MAX + CHECK_DIGITS + HINT_DIGITS + 4;
+const POSITION_BYTES_MAX: usize = 1 + LONG_SOURCE_DIGITS + GENERATION_DIGITS + OFFSET_DIGITS_MAX + CHECK_DIGITS + HINT_DIGITS + 4;
 
 /// Hash of a log's name: which log a position is in. Names nothing that can be traversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceId(u32);
+pub struct SourceId(u64);
 
 impl SourceId {
+    /// What a long one has, and a short one has not.
+    const LONG: u64 = 1 << 63;
+
     /// The id of the log called `name`.
     pub fn of(name: &str) -> Self {
-        SourceId(hash(b's', &[], name.as_bytes(), SOURCE_DIGITS) as u32)
+        SourceId(hash(b's', &[], name.as_bytes(), SOURCE_DIGITS))
+    }
+
+    /// The id of a log of which another one's name has the same short hash: one pair in a million does.
+    pub fn long(name: &str) -> Self {
+        SourceId(hash(b's', &[], name.as_bytes(), LONG_SOURCE_DIGITS) | Self::LONG)
+    }
+
+    fn digits(self) -> usize {
+        if self.0 & Self::LONG == 0 { SOURCE_DIGITS } else { LONG_SOURCE_DIGITS }
+    }
+
+    fn parse(text: &str) -> Result<Self, BadId> {
+        match text.len() {
+            LONG_SOURCE_DIGITS => Ok(SourceId(parse_digits(text, LONG_SOURCE_DIGITS)? | Self::LONG)),
+            _ => Ok(SourceId(parse_digits(text, SOURCE_DIGITS)?)),
+        }
     }
 }
 
@@ -134,7 +154,7 @@ impl Position {
 
     fn write(&self, out: &mut Vec<u8>, joined: bool) {
         out.push(VERSION);
-        write_digits(out, u64::from(self.source.0), SOURCE_DIGITS);
+        write_digits(out, self.source.0, self.source.digits());
         out.push(b'.');
         write_digits(out, self.generation.0, GENERATION_DIGITS);
         out.push(b'.');
@@ -152,7 +172,7 @@ impl Position {
         if head.as_bytes().first() != Some(&VERSION) {
             return Err(BadId::Version);
         }
-        let source = SourceId(parse_digits(head.get(1..).ok_or(BadId::Shape)?, SOURCE_DIGITS)? as u32);
+        let source = SourceId::parse(head.get(1..).ok_or(BadId::Shape)?)?;
         let generation = GenerationId(parse_digits(part()?, GENERATION_DIGITS)?);
         let offset = parse_decimal(part()?)?;
         let check = Check(parse_digits(part()?, CHECK_DIGITS)? as u32);
@@ -351,7 +371,8 @@ mod tests {
 
     #[test]
     fn as_many_positions_as_are_allowed_fit_the_longest_id() {
-        let all = Cursor::new(vec![position("a", i64::MAX as u64); CURSOR_POSITIONS_MAX]);
+        let longest = Position { source: SourceId::long("a"), ..position("a", i64::MAX as u64) };
+        let all = Cursor::new(vec![longest; CURSOR_POSITIONS_MAX]);
         assert!(all.to_string().len() <= CURSOR_BYTES_MAX);
         assert_eq!(all.to_string().parse(), Ok(all));
     }
@@ -359,12 +380,14 @@ mod tests {
     fn any_position() -> impl Strategy<Value = Position> {
         let head = proptest::collection::vec(any::<u8>(), 0..=HEAD_BYTES_MAX);
         let tip = proptest::collection::vec(any::<u8>(), 0..=TIP_BYTES_MAX);
-        (".{0,40}", head, 0..=i64::MAX as u64, tip, any::<(u64, u64)>()).prop_map(|(name, head, offset, tip, file)| Position {
-            source: SourceId::of(&name),
-            generation: GenerationId::of(&head),
-            offset,
-            check: Check::of(offset, &tip),
-            hint: Hint::of(file.0, file.1),
+        (".{0,40}", head, 0..=i64::MAX as u64, tip, any::<(u64, u64, bool)>()).prop_map(|(name, head, offset, tip, any)| {
+            Position {
+                source: if any.2 { SourceId::long(&name) } else { SourceId::of(&name) },
+                generation: GenerationId::of(&head),
+                offset,
+                check: Check::of(offset, &tip),
+                hint: Hint::of(any.0, any.1),
+            }
         })
     }
 
@@ -387,7 +410,7 @@ mod tests {
         }
 
         #[test]
-        fn an_id_has_one_spelling(text in "1[0-9a-z]{4}\\.[0-9a-z]{10}\\.[0-9]{1,20}\\.[0-9a-z]{6}\\.[0-9a-z]{4}") {
+        fn an_id_has_one_spelling(text in "1([0-9a-z]{4}){1,2}\\.[0-9a-z]{10}\\.[0-9]{1,20}\\.[0-9a-z]{6}\\.[0-9a-z]{4}") {
             if let Ok(cursor) = text.parse::<Cursor>() {
                 prop_assert_eq!(cursor.to_string(), text);
             }

@@ -63,8 +63,8 @@ impl Succession {
 }
 
 impl Log {
-    pub(super) fn new(name: &str, path: PathBuf) -> Self {
-        Log { name: name.into(), source: SourceId::of(name), path, state: watch::Sender::default() }
+    pub(super) fn new(name: &str, source: SourceId, path: PathBuf) -> Self {
+        Log { name: name.into(), source, path, state: watch::Sender::default() }
     }
 
     /// The log as it is now. Held for a moment only: the follower waits meanwhile.

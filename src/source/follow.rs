@@ -267,10 +267,10 @@ impl Rounds {
             None => {}
         }
         owners.learn(&self.watched);
-        let log = Arc::new(Log::new(&found.name, found.path));
-        if let Some(other) = owners.sources.get(&log.source) {
-            return Err(format!("the names {} and {other} have the same hash; give this log another name", log.name));
-        }
+        let name = &*found.name;
+        let free = [SourceId::of(name), SourceId::long(name)].into_iter().find(|source| !owners.sources.contains_key(source));
+        let source = free.ok_or_else(|| format!("another log's name has the hash of {name}; give this one another name"))?;
+        let log = Arc::new(Log::new(name, source, found.path));
         let file = std::fs::metadata(&log.path).ok().map(|metadata| FileIdentity::of(&metadata));
         if let Some(other) = file.and_then(|file| owners.files.get(&file)) {
             return Err(format!("this file is of the log {other} already, under another name"));

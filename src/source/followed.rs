@@ -190,6 +190,9 @@ impl Followed {
         if let Err(trouble) = self.wake(kit) {
             return changed | self.report(Some(sentence(&trouble)));
         }
+        if let AtPath::File(found) = at_path {
+            self.renew_identity(found);
+        }
         let mut error = None;
         let result = match decide(self.live_identity(), at_path) {
             Change::Wait => Ok(false),
@@ -225,6 +228,22 @@ impl Followed {
             changed |= self.refresh_siblings(kit);
         }
         changed | self.report(error.or_else(|| self.sibling_error.clone()))
+    }
+
+    /// Takes `found` for the identity of the live file if its descriptor says so by now: the first write to a file of a
+    /// lower layer of an overlay gives it another time of birth.
+    fn renew_identity(&mut self, found: FileIdentity) {
+        let Some(live) = self.live.as_mut().filter(|live| live.identity != found) else { return };
+        if !live.file.metadata().is_ok_and(|held| FileIdentity::of(&held) == found) {
+            return;
+        }
+        live.identity = found;
+        self.log.update(|state| {
+            if let Some(generation) = state.generation_mut(live.serial) {
+                generation.former.push(generation.hint);
+                (generation.identity, generation.hint) = (found, found.hint());
+            }
+        });
     }
 
     fn report(&self, error: Option<String>) -> bool {
