@@ -123,10 +123,13 @@ pub fn storage_of(file: &File) -> io::Result<Storage> {
     })
 }
 
+/// The byte order marks of UTF-16, little and big end first (RFC 2781 section 3.2).
+const UTF_16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
+
 /// Reads how the content begins: the first byte that is not NUL, and the up to 1024 bytes from there.
 ///
 /// # Errors
-/// What reading gives.
+/// What reading gives; `Unsupported`, in words, for text in UTF-16.
 pub fn read_head(content: &mut Content) -> io::Result<Head> {
     let mut base = match content {
         Content::Plain(file) => first_data(file),
@@ -135,6 +138,10 @@ pub fn read_head(content: &mut Content) -> io::Result<Head> {
     loop {
         let bytes = content.read(base, READ_BYTES)?;
         match bytes.iter().position(|&byte| byte != 0) {
+            Some(0) if base == 0 && UTF_16_MARKS.iter().any(|mark| bytes.starts_with(mark)) => {
+                let why = "this is text in UTF-16, which is not read; let the program write UTF-8";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            }
             Some(0) => return Ok(Head::new(base, Bytes::from(bytes))),
             Some(nuls) => {
                 base += nuls as u64;

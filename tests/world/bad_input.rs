@@ -197,6 +197,24 @@ fn a_rotated_file_that_is_no_gzip_does_not_hide_the_rest() {
 }
 
 #[test]
+fn text_in_utf_16_is_refused_aloud_and_not_served_as_something_else() {
+    let text = "2026-11-22T10:00:00.000Z größer\n".encode_utf16();
+    let little: Vec<u8> = b"\xFF\xFE".iter().copied().chain(text.clone().flat_map(u16::to_le_bytes)).collect();
+    let big: Vec<u8> = b"\xFE\xFF".iter().copied().chain(text.flat_map(u16::to_be_bytes)).collect();
+    for content in [little, big] {
+        let world = World::new();
+        let mut other = world.log("other.log");
+        other.write(1);
+        let agent = world.agent(&["app=@/app.log", "other=@/other.log"]);
+        let mut stream = agent.stream("/events?from=start");
+        stream.goes_on_with(other.written());
+        fs::write(world.path("app.log"), &content).unwrap();
+        assert!(complaint(&agent, "app").contains("UTF-16"));
+        stream.goes_on_with(&other.write(1));
+    }
+}
+
+#[test]
 fn a_file_name_with_odd_letters_is_followed() {
     let world = World::new();
     let mut log = world.log("odd näme [1].log");
