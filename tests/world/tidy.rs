@@ -35,6 +35,7 @@ const DOORS: &[(&str, &str)] = &[
 ];
 
 /// A source file: its path below the folder, and its code without comments.
+#[derive(Clone)]
 struct Source {
     path: String,
     code: String,
@@ -157,4 +158,24 @@ fn names_in_braces_are_found_too() {
     let mut names = named(code);
     names.sort();
     assert_eq!(names, ["event", "position", "source", "sse"]);
+}
+
+/// `docs/hard-cases.md` has a row for each case, and the test that a row names exists.
+#[test]
+fn every_hard_case_has_its_test() {
+    let tests = [sources("src"), sources("tests")].concat();
+    let exists = |name: &str| {
+        let (module, function) = name.rsplit_once("::").expect("module::test");
+        let path = module.trim_end_matches("::tests").replace("::", "/");
+        tests.iter().any(|source| source.path.contains(&path) && source.code.contains(&format!("fn {function}(")))
+    };
+    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hard-cases.md")).expect("the table");
+    let rows: Vec<Vec<&str>> =
+        table.lines().filter(|line| line.starts_with("| ")).map(|line| line.split('|').map(str::trim).collect()).collect();
+    for (number, row) in (1..).zip(&rows[2..]) {
+        assert_eq!(row[1], number.to_string());
+        let test = row[4].trim_matches('`');
+        assert!(test == "later: formats" || exists(test), "there is no test {test}");
+    }
+    assert_eq!(rows.len(), 2 + 81);
 }
