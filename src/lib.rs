@@ -3,6 +3,7 @@
 //! See ARCHITECTURE.md for how the parts fit together.
 
 pub mod position;
+pub mod format;
 pub mod record;
 pub mod event;
 pub mod source;

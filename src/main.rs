@@ -66,9 +66,6 @@ fn demo(config: Config) -> io::Result<()> {
 
 fn serve(config: Config) -> io::Result<()> {
     speak(config.log_format, config.log_level);
-    for warning in &config.warnings {
-        warn!("{warning}");
-    }
     let open_files_max = raise_file_limit();
     let (listener, address) = bind(&config)?;
     let settings = follow::Settings {
@@ -80,7 +77,7 @@ fn serve(config: Config) -> io::Result<()> {
     };
     let (logs, follower) = follow::follow(config.logs, settings)?;
     let limits = Limits { line_bytes_max: config.line_bytes_max, subscribers_max: config.subscribers_max };
-    let feed = Feed::new(logs, config.rules, limits);
+    let feed = Feed::new(logs, config.layouts, config.rules, limits);
     let settings = http::Settings {
         base_path: config.base_path,
         heartbeat: config.heartbeat,

@@ -181,6 +181,8 @@ mod tests {
 
     fn record(line: &[u8]) -> Record<'_> {
         Record {
+            time: None,
+            level: None,
             log: "app",
             start: 1,
             end: 9,

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::options::Options;
-use super::values::parsed;
+use super::values::{FormatWord, parsed};
 use crate::event::RESERVED_NAMES;
+use crate::format::time::Clock;
 use crate::source::pattern::LogPattern;
 use crate::subscriber::filter::Pattern;
+use crate::subscriber::join::Multiline;
+use crate::subscriber::layout::Layout;
 use crate::subscriber::rules::{EventData, EventRule, Redact, Rules};
 
 /// The largest config file, in bytes.
@@ -22,8 +25,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct LogEntry {
     /// Where the log is.
     pub pattern: LogPattern,
-    /// What the entry asks for and is not done yet, in words.
-    pub not_yet: Vec<String>,
+    /// How its lines make records.
+    pub layout: Layout,
 }
 
 #[derive(Deserialize)]
@@ -32,19 +35,8 @@ struct LogTable {
     name: Option<String>,
     path: PathBuf,
     rotated: Option<PathBuf>,
-    format: Option<Format>,
-    multiline: Option<toml::Value>,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    Auto,
-    Plain,
-    Json,
-    Logfmt,
-    Cri,
-    Docker,
+    format: Option<FormatWord>,
+    multiline: Option<MultilineTable>,
 }
 
 impl TryFrom<LogTable> for LogEntry {
@@ -53,12 +45,42 @@ impl TryFrom<LogTable> for LogEntry {
     fn try_from(table: LogTable) -> Result<Self, String> {
         let pattern = LogPattern::new(table.name.as_deref(), &table.path).map_err(|error| error.to_string())?;
         let pattern = pattern.with_rotated(table.rotated);
-        let name = table.name.unwrap_or_else(|| table.path.display().to_string());
-        let format = table.format.filter(|format| !matches!(format, Format::Auto | Format::Plain));
-        let format = format.map(|_| format!("log {name}: format is not available in this version, lines are read as plain"));
-        let multiline =
-            table.multiline.map(|_| format!("log {name}: multiline is not available in this version, every line is a record"));
-        Ok(LogEntry { pattern, not_yet: format.into_iter().chain(multiline).collect() })
+        let format = table.format.and_then(|FormatWord(format)| format);
+        let multiline = table.multiline.map(Multiline::try_from).transpose()?;
+        Ok(LogEntry { pattern, layout: Layout { format, multiline } })
+    }
+}
+
+/// `multiline = "auto"`, `multiline = { start = "…" }` or `multiline = { continuation = "…" }`
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "write multiline = \"auto\", { start = 'REGEX' } or { continuation = 'REGEX' }")]
+enum MultilineTable {
+    Word(String),
+    Table(MultilinePatterns),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MultilinePatterns {
+    start: Option<String>,
+    continuation: Option<String>,
+}
+
+impl TryFrom<MultilineTable> for Multiline {
+    type Error = String;
+
+    fn try_from(table: MultilineTable) -> Result<Self, String> {
+        let pattern = |key: &str, text: String| Pattern::new(&text).map_err(|why| format!("multiline.{key}: {why}"));
+        match table {
+            MultilineTable::Word(word) if word == "auto" => Ok(Multiline::Auto),
+            MultilineTable::Table(MultilinePatterns { start: Some(text), continuation: None }) => {
+                Ok(Multiline::Start(pattern("start", text)?))
+            }
+            MultilineTable::Table(MultilinePatterns { start: None, continuation: Some(text) }) => {
+                Ok(Multiline::Continuation(pattern("continuation", text)?))
+            }
+            _ => Err("multiline is \"auto\", { start = 'REGEX' } or { continuation = 'REGEX' }".into()),
+        }
     }
 }
 
@@ -132,6 +154,7 @@ impl std::str::FromStr for EventName {
 /// The rules of a config file.
 pub fn rules(options: &Options) -> Rules {
     Rules {
+        clock: Clock { zone: options.timezone.clone().map_or(jiff::tz::TimeZone::UTC, |zone| zone.0) },
         drop: options.drop.iter().map(|entry| entry.pattern.clone()).collect(),
         redact: options.redact.iter().map(|entry| Redact { pattern: entry.pattern.clone(), with: entry.with.clone() }).collect(),
         event: options
@@ -249,7 +272,7 @@ mod tests {
         std::fs::write(file.path(), text).unwrap();
         let options = read(file.path()).unwrap();
         assert_eq!(rules(&options).event_names(), ["update"]);
-        assert_eq!(options.log[0].not_yet.len(), 1);
+        assert!(options.log[0].layout.multiline.is_some());
         assert_eq!(options.hot_tail.unwrap().0, 1 << 20);
     }
 }

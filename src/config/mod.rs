@@ -14,6 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::http::tls::{self, Tls};
 use crate::source::pattern::LogPattern;
 use crate::source::watch::WatchMode;
+use crate::subscriber::layout::Layout;
 use crate::subscriber::rules::Rules;
 use options::{LogFormat, Options};
 use values::{Count, LineSize, Listen, Size, Time};
@@ -111,10 +112,10 @@ pub struct Config {
     pub log_level: tracing::Level,
     /// How we say it.
     pub log_format: LogFormat,
+    /// How the lines of each of them make records.
+    pub layouts: Vec<Layout>,
     /// The operator's rules.
     pub rules: Rules,
-    /// What the config asks for and is not done.
-    pub warnings: Vec<String>,
 }
 
 /// What argv, the environment and the config file come to.
@@ -150,7 +151,9 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     let options = given.or(file.unwrap_or_default());
     let patterns = logs.iter().map(|log| log.parse().map_err(|why| error(format!("LOG {log:?}: {why}"))));
     let mut patterns: Vec<LogPattern> = patterns.collect::<Result<_, _>>()?;
+    let mut layouts = vec![Layout::default(); patterns.len()];
     patterns.extend(options.log.iter().map(|entry| entry.pattern.clone()));
+    layouts.extend(options.log.iter().map(|entry| entry.layout.clone()));
     if patterns.is_empty() && logs_needed {
         let missing =
             "no log is named; name one: sidetail app=/var/log/app.log, or [[log]] in the config (sidetail --help says more)";
@@ -166,8 +169,8 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     };
     Ok(Config {
         tls,
+        layouts,
         rules: file::rules(&options),
-        warnings: options.log.iter().flat_map(|entry| entry.not_yet.clone()).collect(),
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
         listen: options.listen.unwrap_or(Listen::Tcp("127.0.0.1:7878".into())),
         base_path: options.base_path.unwrap_or_default().0,
@@ -246,9 +249,6 @@ impl Config {
                 };
                 line("", format!("{} = {}  ({state})", log.name, log.path.display()));
             }
-        }
-        for warning in &self.warnings {
-            line("warning", warning.clone());
         }
         text
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::file::{DropEntry, EventEntry, LogEntry, RedactEntry};
-use super::values::{BasePath, Count, LineSize, Listen, Origin, Period, Size, Time};
+use super::values::{BasePath, Count, LineSize, Listen, Origin, Period, Size, Time, Zone};
 use crate::source::watch::WatchMode;
 
 /// Everything that can be set. What was not given is `None`.
@@ -70,6 +70,9 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[serde(alias = "allow_origin")]
     pub allow_origin: Option<Vec<Origin>>,
+    /// Zone of times in logs that name none, by its IANA name [default: UTC]
+    #[arg(long, env = "SIDETAIL_TIMEZONE", value_name = "ZONE")]
+    pub timezone: Option<Zone>,
     /// How long streams may take to end on SIGTERM [default: 5s]
     #[arg(long, env = "SIDETAIL_GRACE", value_name = "TIME")]
     pub grace: Option<Time>,
@@ -125,6 +128,7 @@ impl Options {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             allow_origin: self.allow_origin.or(other.allow_origin),
+            timezone: self.timezone.or(other.timezone),
             grace: self.grace.or(other.grace),
             log_level: self.log_level.or(other.log_level),
             log_format: self.log_format.or(other.log_format),

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, Error as _};
+
+use crate::format::Format;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,36 @@ impl fmt::Display for Listen {
             Listen::Tcp(address) => f.write_str(address),
             Listen::Unix(path) => write!(f, "unix:{}", path.display()),
         }
+    }
+}
+
+/// The format of a log; none for `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormatWord(pub Option<Format>);
+
+impl FromStr for FormatWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let format = Format::ALL.into_iter().find(|format| format.to_string() == text);
+        if format.is_none() && text != "auto" {
+            let words = Format::ALL.map(|format| format.to_string()).join(", ");
+            return Err(format!("{text:?} is no format; there are auto, {words}"));
+        }
+        Ok(FormatWord(format))
+    }
+}
+
+/// A time zone by its IANA name: `Europe/Berlin`, `UTC`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(pub TimeZone);
+
+impl FromStr for Zone {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let zone = TimeZone::get(text).map(Zone);
+        zone.map_err(|_| format!("{text:?} is no time zone; write UTC, Europe/Berlin or another name of the IANA database"))
     }
 }
 
@@ -191,7 +224,7 @@ macro_rules! from_text {
         }
     )*};
 }
-from_text!(Listen, Time, Period, Size, LineSize, BasePath, Origin, Count);
+from_text!(Listen, Zone, FormatWord, Time, Period, Size, LineSize, BasePath, Origin, Count);
 
 /// A TOML string, or the text of a TOML number: `1024` is as good as `"1024"`.
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

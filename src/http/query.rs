@@ -6,6 +6,7 @@ use actix_web::http::header::ACCEPT;
 use actix_web::web::Query;
 
 use super::refusal::Refusal;
+use crate::format::level::Level;
 use crate::sse::Payload;
 use crate::subscriber::Request;
 use crate::subscriber::filter::{Filter, PATTERNS_MAX, Pattern};
@@ -58,6 +59,7 @@ struct Given {
     matches: Vec<Pattern>,
     excludes: Vec<Pattern>,
     events: Vec<String>,
+    level: Option<Level>,
     after: Option<String>,
     /// What polyfills append to the URL when they come back: newer than what the URL began with.
     last_event_id: Option<String>,
@@ -113,11 +115,12 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
         id: header.or(after),
         request: Request {
             logs: given.logs,
-            filter: Filter { all: given.matches, none: given.excludes, events: given.events },
+            filter: Filter { all: given.matches, none: given.excludes, events: given.events, level: given.level },
             start,
             follow: given.follow.unwrap_or(true),
             limit: given.limit,
             notices: given.notices.unwrap_or(false),
+            asks_meaning: format == Format::Ndjson || given.payload == Some(Payload::Json),
         },
     })
 }
@@ -146,11 +149,15 @@ impl Given {
                 once(&mut self.format, name, format)
             }
             "data" => once(&mut self.payload, name, choice(name, value, &[("line", Payload::Line), ("json", Payload::Json)])?),
-            "level" | "since" | "until" => {
+            "level" => {
+                let level = value.parse().map_err(|why| Refusal::bad_request(format!("parameter level: {why}")))?;
+                once(&mut self.level, name, level)
+            }
+            "since" | "until" => {
                 Err(Refusal::bad_request(format!("parameter {name} is not available in this version; match= and tail= are")))
             }
             _ => Err(Refusal::bad_request(format!(
-                "there is no parameter {name:?}; there are log, match, exclude, event, after, from, tail, follow, limit, format, data, notices"
+                "there is no parameter {name:?}; there are log, match, exclude, event, level, after, from, tail, follow, limit, format, data, notices"
             ))),
         }
     }

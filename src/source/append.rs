@@ -10,6 +10,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::content::{Content, READ_BYTES, read_at, read_head};
+use super::generation::Generation;
 use super::identity::{FileIdentity, Head};
 use super::read::{Trouble, last_complete};
 use super::split::complete;
@@ -106,6 +107,21 @@ impl HeldFile {
         let mut held = HeldFile { serial, file, identity, head, end, tip, modified, scanned: end, reserved: None };
         held.tip = held.read_tip()?;
         Ok(held)
+    }
+
+    /// Takes over a file of which `known` tells how far it was read; `None` where it holds something else.
+    ///
+    /// # Errors
+    /// What reading gives.
+    pub fn known(file: File, serial: u64, known: &Generation) -> Result<Option<Self>, Trouble> {
+        let Some(tip) = known.tip.clone() else { return Ok(None) };
+        let modified = file.metadata()?.modified()?;
+        let (head, end) = (known.head.clone(), known.end);
+        let identity = known.identity;
+        let held = HeldFile { serial, file: Arc::new(file), identity, head, end, tip, modified, scanned: end, reserved: None };
+        let beginning = Content::Plain(held.file.clone()).read(held.head.base, held.head.bytes().len())?;
+        let same = beginning == *held.head.bytes() && held.read_tip().is_ok_and(|tip| tip == held.tip);
+        Ok(same.then_some(held))
     }
 
     /// Closes it; `None` where it was not read to its end, or a change might then not show.
@@ -209,7 +225,7 @@ impl HeldFile {
         let behind = tip.iter().rev().zip(self.tip.iter().rev()).take_while(same).count();
         let part = before..(tip.len() - behind).max(before);
         let within_record = !tip[part.clone()].contains(&b'\n') && !self.tip[part].contains(&b'\n');
-        let over = head == *self.head.bytes() && within_record && before + behind > 0;
+        let over = head == *self.head.bytes() && is_strong(&[&head]) && within_record && before + behind > 0;
         if over {
             self.tip = tip;
         }

@@ -14,6 +14,7 @@ use super::generation::{Generation, Phase};
 use super::tail::HotTail;
 use super::watch::Alarm;
 use crate::event::{Continuity, Reason, RotateKind};
+use crate::format::Format;
 use crate::position::{Hint, Position, SourceId};
 
 /// One log: a name, and under it one life after another of one file.
@@ -25,6 +26,8 @@ pub struct Log {
     pub source: SourceId,
     /// Where its live file is, or will be.
     pub path: PathBuf,
+    /// Which of the patterns that are followed means it.
+    pub pattern: usize,
     state: watch::Sender<LogState>,
 }
 
@@ -63,8 +66,8 @@ impl Succession {
 }
 
 impl Log {
-    pub(super) fn new(name: &str, source: SourceId, path: PathBuf) -> Self {
-        Log { name: name.into(), source, path, state: watch::Sender::default() }
+    pub(super) fn new(name: &str, source: SourceId, path: PathBuf, pattern: usize) -> Self {
+        Log { name: name.into(), source, path, pattern, state: watch::Sender::default() }
     }
 
     /// The log as it is now. Held for a moment only: the follower waits meanwhile.
@@ -115,7 +118,7 @@ impl LogState {
 
     /// The position at the end of what is known, where it can be told without reading a file.
     pub fn end_position(&self, source: SourceId, generation: &Generation) -> Option<Position> {
-        if generation.end == generation.head.base {
+        if generation.end == generation.head.base && generation.back.is_none() {
             return Some(Position::before_all(source, generation.end, generation.hint));
         }
         let tip = generation.tip.as_ref()?;
@@ -254,6 +257,8 @@ pub struct LogStatus {
     pub hot_bytes: usize,
     /// What is wrong with it.
     pub error: Option<String>,
+    /// How its lines are written, by the beginning of its newest file.
+    pub format: Format,
 }
 
 /// A generation as `GET /logs` shows it.
@@ -284,6 +289,7 @@ impl Log {
             None => Some(Position::before_all(self.source, 0, Hint::NO_FILE)),
         };
         let (generations, present) = (state.generations.clone(), state.present);
+        let format = state.newest().map_or(Format::Plain, |newest| newest.head.format);
         let (hot_bytes, error) = (state.tail.bytes(), state.error.clone());
         // The follower waits while the state is held, and what follows asks the file system.
         drop(state);
@@ -298,6 +304,7 @@ impl Log {
             generations: generations.iter().map(GenerationStatus::of).collect(),
             hot_bytes,
             error,
+            format,
         }
     }
 }

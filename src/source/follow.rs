@@ -2,7 +2,7 @@
 //! come. One thread; never knows who reads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tracing::info;
 use super::append::Block;
 use super::catalog::{Log, Logs, Problem};
 use super::folder::Folders;
-use super::followed::{Followed, Kit};
+use super::followed::{Followed, Kit, real_path};
 use super::identity::FileIdentity;
 use super::pattern::{Found, LogPattern};
 use super::watch::{Alarm, Rung, Watch, WatchMode};
@@ -210,17 +210,14 @@ impl Rounds {
     /// Looks at names: new logs, and the folders to watch. Whether there is a new log.
     fn scan(&mut self) -> bool {
         let before = self.watched.len();
-        let expand = |pattern: &LogPattern| {
-            let rotated = pattern.rotated.clone();
-            pattern.expand().into_iter().map(move |found| (found, rotated.clone()))
-        };
-        let found: Vec<(Found, Option<PathBuf>)> = self.patterns.iter().flat_map(expand).collect();
+        let expand = |(pattern, meant): (usize, &LogPattern)| meant.expand().into_iter().map(move |found| (found, pattern));
+        let found: Vec<(Found, usize)> = self.patterns.iter().enumerate().flat_map(expand).collect();
         self.forget_never_begun(&found);
         let mut problems = Vec::new();
         let mut owners = Owners::default();
-        for (found, rotated) in found {
+        for (found, pattern) in found {
             let path = found.path.display().to_string();
-            if let Err(error) = self.add(found, rotated, &mut owners) {
+            if let Err(error) = self.add(found, pattern, &mut owners) {
                 problems.push(Problem { path, error });
             }
         }
@@ -245,7 +242,7 @@ impl Rounds {
     }
 
     /// Forgets logs that no pattern means any more and that never had a file: a path that turned out to be a folder.
-    fn forget_never_begun(&mut self, found: &[(Found, Option<PathBuf>)]) {
+    fn forget_never_begun(&mut self, found: &[(Found, usize)]) {
         let meant: HashSet<&str> = found.iter().map(|(found, _)| found.name.as_str()).collect();
         let logs = &self.logs;
         self.watched.retain(|Watched { followed, .. }| {
@@ -257,7 +254,7 @@ impl Rounds {
         });
     }
 
-    fn add(&mut self, found: Found, rotated: Option<PathBuf>, owners: &mut Owners) -> Result<(), String> {
+    fn add(&mut self, found: Found, pattern: usize, owners: &mut Owners) -> Result<(), String> {
         match self.logs.get(&found.name) {
             Some(known) if known.path == found.path => return Ok(()),
             Some(known) => {
@@ -270,16 +267,15 @@ impl Rounds {
         let name = &*found.name;
         let free = [SourceId::of(name), SourceId::long(name)].into_iter().find(|source| !owners.sources.contains_key(source));
         let source = free.ok_or_else(|| format!("another log's name has the hash of {name}; give this one another name"))?;
-        let log = Arc::new(Log::new(name, source, found.path));
-        let file = std::fs::metadata(&log.path).ok().map(|metadata| FileIdentity::of(&metadata));
-        if let Some(other) = file.and_then(|file| owners.files.get(&file)) {
+        let log = Arc::new(Log::new(name, source, found.path, pattern));
+        if let Some(other) = owners.of(&log.path) {
             return Err(format!("this file is of the log {other} already, under another name"));
         }
         let now = Instant::now();
-        let mut followed = Followed::new(log.clone(), rotated);
+        let mut followed = Followed::new(log.clone(), self.patterns[pattern].rotated.clone());
         followed.find_history(&mut self.kit, now);
         followed.look(&mut self.kit, now);
-        info!(log = &*log.name, path = %log.path.display(), "following");
+        info!(log = &*log.name, path = ?log.path, "following");
         owners.add(&followed);
         self.open_files += followed.open_files();
         self.watched.push(Watched { followed, due: now, hot_until: now + HOT });
@@ -310,7 +306,10 @@ impl Rounds {
 struct Owners {
     learnt: bool,
     sources: HashMap<SourceId, Arc<str>>,
-    files: HashMap<FileIdentity, Arc<str>>,
+    /// Where their live files are, or will be.
+    homes: HashMap<PathBuf, Arc<str>>,
+    /// Their files, and how much of each they know.
+    files: HashMap<FileIdentity, (Arc<str>, u64)>,
 }
 
 impl Owners {
@@ -324,7 +323,19 @@ impl Owners {
     fn add(&mut self, followed: &Followed) {
         let name = &followed.log.name;
         self.sources.insert(followed.log.source, name.clone());
-        self.files.extend(followed.identities().into_iter().map(|file| (file, name.clone())));
+        self.homes.insert(followed.home.live.clone(), name.clone());
+        self.files.extend(followed.files().into_iter().map(|(file, known)| (file, (name.clone(), known))));
+    }
+
+    /// The log that the file at `path` is of.
+    fn of(&self, path: &Path) -> Option<&str> {
+        if let Some(name) = self.homes.get(&real_path(path)) {
+            return Some(name);
+        }
+        let metadata = std::fs::metadata(path).ok()?;
+        let (name, known) = self.files.get(&FileIdentity::of(&metadata))?;
+        // Whoever writes on in a file that its log has done with writes another log.
+        (metadata.len() <= *known).then_some(name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One log as the follower holds it: the live file, and those that had its name before and may still be written.
 //! Reads what was appended and keeps the generations in order through rotations.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -108,9 +109,13 @@ impl Followed {
         }
     }
 
-    /// The files of this log.
-    pub fn identities(&self) -> Vec<FileIdentity> {
-        self.log.state().generations.iter().map(|generation| generation.identity).collect()
+    /// The files of this log, and how much of each it knows: no end where it hears of all that is written to it.
+    pub fn files(&self) -> Vec<(FileIdentity, u64)> {
+        let held = self.live_identity().into_iter().chain(self.replaced.iter().map(|replaced| replaced.held.identity));
+        let heard: HashSet<FileIdentity> = held.chain(self.siblings.iter().map(|sibling| sibling.identity)).collect();
+        let state = self.log.state();
+        let left = state.generations.iter().filter(|left| left.storage != Storage::Lost && !heard.contains(&left.identity));
+        left.map(|left| (left.identity, left.end)).chain(heard.iter().map(|&file| (file, u64::MAX))).collect()
     }
 
     /// How many files it holds open.
@@ -240,8 +245,7 @@ impl Followed {
         live.identity = found;
         self.log.update(|state| {
             if let Some(generation) = state.generation_mut(live.serial) {
-                generation.former.push(generation.hint);
-                (generation.identity, generation.hint) = (found, found.hint());
+                generation.become_file(found);
             }
         });
     }
@@ -251,7 +255,7 @@ impl Followed {
             return false;
         }
         if let Some(error) = &error {
-            warn!(log = %self.log.name, path = %self.log.path.display(), error, "not all of it can be followed");
+            warn!(log = %self.log.name, path = ?self.log.path, error, "not all of it can be followed");
         }
         self.log.update(|state| state.error = error);
         true
@@ -278,9 +282,14 @@ impl Followed {
         }
         // It may have had another life since the rotated files were listed; all of a new log's are yet to be listed.
         self.was_empty = succession.is_some();
-        let held = HeldFile::open(file, identity, kit.next_serial())?;
-        debug!(log = %self.log.name, serial = held.serial, "a generation begins");
-        let generation = live_generation(&held, &self.log.path);
+        let serial = kit.next_serial();
+        let (held, back) = match self.held_before(&file, identity, serial)? {
+            Some(held) => (held, true),
+            None => (HeldFile::open(file, identity, serial)?, false),
+        };
+        debug!(log = %self.log.name, serial, back, "a generation begins");
+        let back = back.then(|| (held.end, held.tip.clone()));
+        let generation = Generation { back, ..live_generation(&held, &self.log.path) };
         self.log.update(|state| {
             if let Some(succession) = succession {
                 state.successions.insert(generation.serial, succession);
@@ -291,6 +300,23 @@ impl Followed {
         self.home.live = real_path(&self.log.path);
         self.read_live(kit)?;
         Ok(true)
+    }
+
+    /// The file as it was known when it lost the log's name, which it has again, if it did.
+    fn held_before(&mut self, file: &File, identity: FileIdentity, serial: u64) -> Result<Option<HeldFile>, Trouble> {
+        let replaced = self.replaced.iter().position(|replaced| replaced.held.identity == identity);
+        let known = {
+            let state = self.log.state();
+            let mut known = state.generations.iter().rev().filter(|known| known.identity == identity);
+            known.find(|known| known.storage == Storage::Plain && !known.is_empty() && known.tip.is_some()).cloned()
+        };
+        let Some(known) = known else { return Ok(None) };
+        let held = HeldFile::known(file.try_clone()?, serial, &known)?;
+        if let (Some(_), Some(replaced)) = (&held, replaced) {
+            self.replaced.remove(replaced);
+            self.log.update(|state| state.set_phase(known.serial, Phase::Settled));
+        }
+        Ok(held)
     }
 
     /// Reads what was appended to the live file. What the replaced ones got before it is published before it.
@@ -378,17 +404,18 @@ impl Followed {
         Some(serial)
     }
 
-    /// A file that replaced a deleted one and holds all that was read of it is the same generation: an editor or
+    /// A file that replaced another and holds all that was read of it is the same generation: an editor or
     /// `sed -i` wrote it anew.
     fn continue_in_copy(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(live) = &mut self.live else { return Ok(false) };
-        if live.file.metadata()?.nlink() > 0 || !live.continues_in(&open_regular(&self.log.path)?)? {
+        if !live.continues_in(&open_regular(&self.log.path)?)? {
             return Ok(false);
         }
-        let (serial, identity, file) = (live.serial, live.identity, live.file.clone());
+        let file = live.file.clone();
         self.log.update(|state| {
-            if let Some(generation) = state.generation_mut(serial) {
-                (generation.identity, generation.held) = (identity, Some(file));
+            if let Some(generation) = state.generation_mut(live.serial) {
+                generation.held = Some(file);
+                generation.become_file(live.identity);
             }
         });
         self.read_live(kit)?;
@@ -405,7 +432,7 @@ impl Followed {
             self.live = Some(old);
             return Ok(true);
         }
-        info!(log = %self.log.name, path = %self.log.path.display(), "the file was truncated");
+        info!(log = %self.log.name, path = ?self.log.path, "the file was truncated");
         self.log.update(|state| {
             if let Some(generation) = state.generation_mut(serial) {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
@@ -543,6 +570,7 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
         identity: held.identity,
         hint: held.identity.hint(),
         former: Vec::new(),
+        back: None,
         late: Vec::new(),
         path: path.into(),
         held: Some(held.file.clone()),
@@ -580,7 +608,22 @@ pub(super) fn at_path(path: &Path) -> AtPath {
     }
 }
 
-/// Where a path leads when its symbolic links are followed; rotated files lie beside the target.
-fn real_path(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+/// Where a path leads when its symbolic links are followed, also where nothing is there; rotated files lie beside that.
+pub(super) fn real_path(path: &Path) -> PathBuf {
+    // As many links as the kernel follows.
+    const LINKS_MAX: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        if let Ok(real) = path.canonicalize() {
+            return real;
+        }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { break };
+        let Ok(folder) = folder.canonicalize() else { break };
+        let here = folder.join(name);
+        match std::fs::read_link(&here) {
+            Ok(target) => path = folder.join(target),
+            Err(_) => return here,
+        }
+    }
+    path
 }

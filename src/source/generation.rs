@@ -44,6 +44,9 @@ pub struct Generation {
     pub late: Vec<Late>,
     /// When it was last written, by its file's time.
     pub modified: SystemTime,
+    /// Where it begins, and the content before that, for a file that lost the log's name and has it again: what stands
+    /// before is of the generation that it was then.
+    pub back: Option<(u64, Bytes)>,
 }
 
 /// Whether a generation can still grow.
@@ -85,6 +88,14 @@ impl Generation {
         }
     }
 
+    /// Takes another file for the one that has it: ids name that from now on.
+    pub fn become_file(&mut self, identity: FileIdentity) {
+        if identity != self.identity {
+            self.former.push(self.hint);
+            (self.identity, self.hint) = (identity, identity.hint());
+        }
+    }
+
     /// Whether ids with this hint can be of it: it is, or was, in the file that the hint is of.
     pub fn was_at(&self, hint: Hint) -> bool {
         self.hint == hint || self.identity.hint() == hint || self.former.contains(&hint)
@@ -97,7 +108,12 @@ impl Generation {
 
     /// Whether it holds no record yet.
     pub fn is_empty(&self) -> bool {
-        self.end == self.head.base
+        self.end == self.first()
+    }
+
+    /// The offset at which it begins.
+    pub fn first(&self) -> u64 {
+        self.back.as_ref().map_or(self.head.base, |(from, _)| *from)
     }
 
     /// Whether it may hold a record at or after `offset`.

@@ -52,24 +52,34 @@ impl Followed {
         let live = self.log.state().newest().filter(|live| Some(live.identity) == held).cloned();
         let files: Vec<_> = self.siblings.iter().map(|sibling| (&sibling.path, sibling.identity)).collect();
         debug!(log = %self.log.name, live = ?live.as_ref().map(|live| live.identity), ?files, "rotated files, the oldest first");
+        // Rotated while the files were listed: those that are listed behind it are younger.
+        let moved = live.as_ref().is_some_and(|live| at_path(&self.log.path) != AtPath::File(live.identity));
         let mut generations: Vec<Generation> = Vec::new();
         let mut newest = None;
         for ((sibling, opened), serial) in found.into_iter().zip(oldest + 1..) {
-            if live.iter().any(|live| live.identity == sibling.identity) {
+            let is_live = live.iter().any(|live| live.identity == sibling.identity);
+            if is_live && moved {
                 break;
             }
-            let Some((generation, file)) = opened else { continue };
+            let Some((generation, file)) = opened.filter(|_| !is_live) else { continue };
             let like = |other: &Generation| likeness(&generation, other, &self.log.state()) != Likeness::Other;
-            // The live file itself, meanwhile rotated and compressed, or a copy that is being made of it.
+            // The live file itself, meanwhile rotated and compressed, or a copy of it.
             if live.iter().any(like) {
-                break;
-            }
-            // A file beside its own compressed one.
-            if let Some(other) = generations.iter().position(like) {
-                if generations[other].storage.is_compressed() {
-                    generations[other] = Generation { serial: generations[other].serial, ..generation };
+                if moved {
+                    break;
                 }
                 continue;
+            }
+            if let Some(other) = generations.iter().position(like) {
+                // A file beside its own compressed one is the one that may grow; of two plain ones the younger is a copy.
+                if generations[other].storage.is_compressed() {
+                    generations[other] = Generation { serial: generations[other].serial, ..generation };
+                    continue;
+                }
+                if generation.storage.is_compressed() || generation.identity.born() >= generations[other].identity.born() {
+                    continue;
+                }
+                generations.remove(other);
             }
             newest = file.filter(|_| generation.storage == Storage::Plain).map(|file| (file, generation.identity, serial));
             generations.push(Generation { serial, ..generation });
@@ -213,7 +223,7 @@ impl Followed {
         for (generation, file) in missed {
             let (serial, identity) = (kit.next_serial(), generation.identity);
             let plain = file.filter(|_| generation.storage == Storage::Plain);
-            debug!(log = %self.log.name, serial, path = %generation.path.display(), "a generation came and went between two looks");
+            debug!(log = %self.log.name, serial, path = ?generation.path, "a generation came and went between two looks");
             self.log.update(|state| {
                 state.successions.insert(serial, succession);
                 state.generations.push(Generation { serial, ..generation });

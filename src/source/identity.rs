@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use crate::format::Format;
 use crate::position::{Check, GenerationId, HEAD_BYTES_MAX, Hint, Position, SourceId, TIP_BYTES_MAX};
 
 /// What the file system says of a file. Two files that exist at the same time never share one; while a file is held
@@ -46,6 +47,8 @@ pub struct Head {
     pub base: u64,
     bytes: Bytes,
     full: Option<GenerationId>,
+    /// The format that its whole lines are in.
+    pub format: Format,
 }
 
 impl Head {
@@ -53,7 +56,7 @@ impl Head {
     pub fn new(base: u64, bytes: Bytes) -> Self {
         let bytes = bytes.slice(..bytes.len().min(HEAD_BYTES_MAX));
         let full = (bytes.len() == HEAD_BYTES_MAX).then(|| GenerationId::of(&bytes));
-        Head { base, bytes, full }
+        Head { base, format: Format::detect(&bytes), bytes, full }
     }
 
     /// The up to 1024 bytes known of it.

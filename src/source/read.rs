@@ -11,7 +11,7 @@ use memchr::memchr;
 use super::catalog::{Log, LogState};
 use super::content::{Content, READ_BYTES, Storage};
 use super::generation::{Generation, Phase};
-use super::split::{Line, complete, lines};
+use super::split::{BEYOND_BYTES, Line, complete, lines};
 use super::tail::Piece;
 use super::unpack::Budget;
 use crate::event::Reason;
@@ -19,9 +19,6 @@ use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
 
 /// The longest record that counting back through a compressed generation takes into memory, in bytes.
 const LONG_BYTES_MAX: usize = 64 << 20;
-
-/// How much of a line over the limit rules see beyond it, in bytes: a secret that the cut goes through is still known.
-const BEYOND_BYTES: usize = 4096;
 
 /// A place to read on from: a generation, and the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,7 +250,10 @@ pub fn start(log: &Log) -> Option<Place> {
 
 /// The place at the beginning of a generation.
 pub fn at_base(log: &Log, generation: &Generation) -> Place {
-    let position = Position::before_all(log.source, generation.head.base, generation.hint);
+    let position = match &generation.back {
+        Some((from, tip)) => generation.head.position(log.source, generation.hint, *from, tip),
+        None => Position::before_all(log.source, generation.head.base, generation.hint),
+    };
     Place { serial: generation.serial, position }
 }
 
@@ -308,7 +308,7 @@ fn last_backward(
     line_bytes_max: usize,
     keep: &mut dyn FnMut(&Line<'_>) -> bool,
 ) -> Result<Vec<u64>, Trouble> {
-    let (base, mut to, mut starts) = (generation.head.base, generation.end, Vec::new());
+    let (base, mut to, mut starts) = (generation.first(), generation.end, Vec::new());
     while to > base && starts.len() < wanted {
         let from = to.saturating_sub(READ_BYTES as u64).max(base);
         let bytes = content.read(from, (to - from) as usize)?;

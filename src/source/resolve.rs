@@ -1,6 +1,7 @@
 //! Which generation an id is of: judges the content of every candidate, and where a doubt is left, or nothing is found,
 //! says so. Reads files: blocks. Never matches across logs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,11 @@ pub struct Resolved {
     pub places: Vec<Place>,
     /// What could not be found.
     pub missing: Option<Missing>,
+    /// The positions of the id in a generation, by its serial, where it names several: the farthest first. The place is at
+    /// the last of them.
+    pub several: BTreeMap<u64, Vec<Position>>,
+    /// All places that the id names, as serial and offset.
+    pub named: BTreeSet<(u64, u64)>,
     /// The generations among them, by serial, of which only a copy is left: more may have been behind their end.
     pub copies: Vec<u64>,
 }
@@ -62,9 +68,15 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     let budget = Budget::new(RESOLVE_TIME_MAX, RESOLVE_BYTES_MAX);
     let mut places: Vec<Place> = Vec::new();
     let (mut missing, mut lost_empty) = (Vec::new(), false);
-    for position in positions.iter().filter(|position| !position.is_before_all()) {
+    // Lines that are open at the very beginning of a file are named behind what was had of it.
+    let mut begun_again = Vec::new();
+    for (index, position) in positions.iter().enumerate().filter(|(_, position)| !position.is_before_all()) {
         match find(log, &generations, position, &budget) {
-            Ok(place) => places.push(place),
+            Ok(place) => {
+                places.push(place);
+                let behind = positions[index..].iter().any(|other| other.is_before_all() && other.hint == position.hint);
+                begun_again.extend(generations.iter().find(|own| behind && own.serial == place.serial));
+            }
             Err(why) => missing.push((*position, why)),
         }
     }
@@ -72,7 +84,9 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     let end = places.iter().map(|place| place.serial).max();
     // Who had content names the end of it; who names none had nothing at all.
     let had_something = !positions.iter().all(Position::is_before_all);
-    for position in positions.iter().filter(|position| position.is_before_all() && had_something) {
+    places.extend(begun_again.iter().map(|generation| at_base(log, generation)));
+    let again = |position: &Position| begun_again.iter().any(|generation| generation.was_at(position.hint));
+    for position in positions.iter().filter(|position| position.is_before_all() && had_something && !again(position)) {
         let fits = |generation: &&Generation| {
             generation.was_at(position.hint) && places.iter().all(|place| place.serial != generation.serial)
         };
@@ -89,7 +103,13 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     if end.is_none() && !missing.is_empty() && places.iter().any(in_place) {
         places.clear();
     }
-    places.sort_by_key(|place| place.serial);
+    places.sort_by_key(|place| (place.serial, place.position.offset));
+    let named: BTreeSet<(u64, u64)> = places.iter().map(|place| (place.serial, place.position.offset)).collect();
+    let mut several: BTreeMap<u64, Vec<Position>> = BTreeMap::new();
+    for place in places.iter().rev() {
+        several.entry(place.serial).or_default().push(place.position);
+    }
+    several.retain(|_, positions| positions.len() > 1);
     places.dedup_by_key(|place| place.serial);
     // Content between began since, too: what comes after it is come to through it.
     let begun = generations.iter().find(|generation| {
@@ -104,7 +124,8 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     if places.is_empty() {
         let first = missing.pop().map(|(_, why)| why).or_else(|| Some((vanished_empty(positions, &generations)?, None)));
         let (missing, place) = first.map_or((None, None), |(missing, place)| (Some(missing), place.or_else(|| start(log))));
-        return Resolved { places: place.into_iter().collect(), missing, copies: Vec::new() };
+        let places = place.into_iter().collect();
+        return Resolved { places, missing, several: BTreeMap::new(), named: BTreeSet::new(), copies: Vec::new() };
     }
     // One of several was not found. The first was the newest, unless the event was a late line; and retention deletes the
     // oldest first: if older ones are there it was a newer one.
@@ -115,7 +136,8 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     });
     let suspect = suspect.map(|(_, (missing, _))| Missing { certain: false, ..missing });
     let ambiguous = Missing { reason: Reason::Ambiguous, file: None, certain: false, may_repeat: false };
-    Resolved { copies: in_copies(&generations, &places), places, missing: suspect.or(lost_empty.then_some(ambiguous)) }
+    let missing = suspect.or(lost_empty.then_some(ambiguous));
+    Resolved { copies: in_copies(&generations, &places), places, several, named, missing }
 }
 
 /// Those of `places` whose file is not the one that the id was minted in, though it holds the same: a copy. The original may
@@ -160,6 +182,7 @@ fn find(log: &Log, generations: &[Generation], position: &Position, budget: &Arc
     let mut near: Option<(&Generation, Verdict)> = None;
     for generation in generations.iter().rev() {
         match judge(log, generation, position, budget) {
+            Verdict::Exact { .. } if exact.iter().any(|later| later.identity == generation.identity && later.back.is_some()) => {}
             Verdict::Exact { strong } => {
                 exact.push(generation);
                 all_strong &= strong;
@@ -219,6 +242,10 @@ pub fn file_of(generation: &Generation) -> Option<String> {
 }
 
 fn judge(log: &Log, generation: &Generation, position: &Position, budget: &Arc<Budget>) -> Verdict {
+    // What stands before is of an earlier generation of the same file, what stands behind of a later one.
+    if generation.back.as_ref().is_some_and(|(from, _)| position.offset <= *from) {
+        return Verdict::Other;
+    }
     match generation.head.generation_at(position.offset) {
         Some(found) if found == position.generation => {}
         _ => return Verdict::Other,

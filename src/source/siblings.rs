@@ -112,6 +112,7 @@ fn bare(sibling: &Sibling, storage: Storage) -> Generation {
         identity: sibling.identity,
         hint: sibling.identity.hint(),
         former: Vec::new(),
+        back: None,
         path: sibling.path.as_path().into(),
         held: None,
         storage,
@@ -139,7 +140,8 @@ fn open_sibling(sibling: &Sibling) -> Result<(Generation, File), Trouble> {
         Generation { end: if storage == Storage::Plain { size } else { Generation::UNKNOWN_END }, ..bare(sibling, storage) };
     let mut content = Content::of(Arc::new(file.try_clone()?), storage);
     let head = read_head(&mut content)?;
-    let end = generation.end.max(head.base);
+    // Packed or not, what has no first byte has none.
+    let end = if head.bytes().is_empty() { head.base } else { generation.end.max(head.base) };
     let first = head.tip_start(end);
     // Kept, so that a copy is known as one when this file is gone.
     let tip = (storage == Storage::Plain).then(|| content.read(first, (end - first) as usize)).transpose()?;

@@ -2,6 +2,9 @@
 
 use memchr::{memchr, memrchr};
 
+/// How much of a line over the limit rules see beyond it, in bytes: a secret that the cut goes through is still known.
+pub const BEYOND_BYTES: usize = 4096;
+
 /// One line of a log and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {

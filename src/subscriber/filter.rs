@@ -5,7 +5,9 @@ use std::fmt;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::record::{Record, json_of_captures};
+use crate::format::fields::json_of_captures;
+use crate::format::level::Level;
+use crate::record::Record;
 
 /// The longest pattern, in bytes of its text.
 pub const PATTERN_BYTES_MAX: usize = 4096;
@@ -93,13 +95,21 @@ pub struct Filter {
     pub none: Vec<Pattern>,
     /// If there are any, only records with one of these names; `message` stands for records without a name.
     pub events: Vec<String>,
+    /// If there is one, only records of which it is known that they are at least so grave.
+    pub level: Option<Level>,
 }
 
 impl Filter {
+    /// Whether it looks at what records say of themselves.
+    pub fn asks_meaning(&self) -> bool {
+        self.level.is_some()
+    }
+
     /// Whether the client wants `record`.
     pub fn keeps(&self, record: &Record<'_>) -> bool {
         let name = record.event.unwrap_or("message");
         (self.events.is_empty() || self.events.iter().any(|event| event == name))
+            && self.level.is_none_or(|least| record.level.is_some_and(|level| level >= least))
             && self.all.iter().all(|pattern| pattern.matches(&record.line))
             && !self.none.iter().any(|pattern| pattern.matches(&record.line))
     }

@@ -2,6 +2,8 @@
 //! touches a socket.
 
 pub mod filter;
+pub mod join;
+pub mod layout;
 pub mod rules;
 pub mod reader;
 pub mod start;
@@ -12,11 +14,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globset::{GlobBuilder, GlobMatcher};
+use jiff::Timestamp;
 
+use crate::format::Format;
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use filter::Filter;
-use rules::Rules;
+use join::Way;
+use layout::Layout;
+use rules::{Origin, Rules};
 use start::{Counting, Start, start};
 use stream::{Parts, Subscription};
 
@@ -36,8 +42,27 @@ pub struct Feed(Arc<Shared>);
 struct Shared {
     logs: Logs,
     rules: Rules,
+    layouts: Vec<Layout>,
     limits: Limits,
     subscribers: AtomicUsize,
+}
+
+impl Shared {
+    /// Where the texts of a log come from that stand in generation `serial`, or in the newest.
+    fn origin<'a>(&self, log: &'a Log, serial: Option<u64>, asked: bool) -> Origin<'a> {
+        let state = log.state();
+        let generation = serial.map_or_else(|| state.newest(), |serial| state.generation(serial));
+        let given = self.layouts.get(log.pattern).and_then(|layout| layout.format);
+        let format = given.or_else(|| Some(generation?.head.format)).unwrap_or_default();
+        let latest = generation.and_then(|generation| Timestamp::try_from(generation.modified).ok()).unwrap_or_default();
+        Origin { log: &log.name, format, latest, asked, time: None }
+    }
+
+    /// How the lines of a log are put together that are written in `format`.
+    fn way(&self, log: &Log, format: Format) -> Way<'_> {
+        let multiline = self.layouts.get(log.pattern).and_then(|layout| layout.multiline.as_ref());
+        Way { format, multiline, clock: &self.rules.clock, line_bytes_max: self.limits.line_bytes_max }
+    }
 }
 
 /// What a client asks for.
@@ -55,6 +80,8 @@ pub struct Request {
     pub limit: Option<u64>,
     /// Whether to tell of history's end, rotations and logs.
     pub notices: bool,
+    /// Whether the client is told what records say of themselves.
+    pub asks_meaning: bool,
 }
 
 /// Why there is no stream for a request. Each is a sentence for the client.
@@ -164,9 +191,9 @@ impl Drop for Slot {
 }
 
 impl Feed {
-    /// A feed of `logs` under `rules`.
-    pub fn new(logs: Logs, rules: Rules, limits: Limits) -> Self {
-        Feed(Arc::new(Shared { logs, rules, limits, subscribers: AtomicUsize::new(0) }))
+    /// A feed of `logs` under `rules`; `layouts` are those of the patterns that mean the logs, in the same order.
+    pub fn new(logs: Logs, layouts: Vec<Layout>, rules: Rules, limits: Limits) -> Self {
+        Feed(Arc::new(Shared { logs, rules, layouts, limits, subscribers: AtomicUsize::new(0) }))
     }
 
     /// A stream for `request`, once its start is found: that may take long, where the start asks to read files. Waits
@@ -186,8 +213,10 @@ impl Feed {
             return Err(Refusal::OffsetOfManyLogs(selected.len()));
         }
         let searching = tokio::task::spawn_blocking(move || {
+            let asked = request.filter.asks_meaning();
             let mut keeps = |log: &Log, line: &crate::source::split::Line<'_>| {
-                shared.rules.apply(&log.name, *line).is_some_and(|record| request.filter.keeps(&record))
+                let origin = shared.origin(log, None, asked);
+                shared.rules.apply(&origin, *line).is_some_and(|record| request.filter.keeps(&record))
             };
             let mut counting = Counting { line_bytes_max: shared.limits.line_bytes_max, keeps: &mut keeps };
             let started = start(&shared.logs, &selected, &request.start, &mut counting);
@@ -211,6 +240,7 @@ impl Feed {
                 limit: request.limit,
                 follow: request.follow,
                 notices: request.notices,
+                asks_meaning: request.asks_meaning,
                 asked,
                 slot,
             })
@@ -237,7 +267,13 @@ impl Feed {
     pub async fn status(&self) -> Status<'_> {
         self.0.logs.look(&self.0.logs.all()).await;
         Status {
-            logs: self.0.logs.all().iter().map(|log| log.status()).collect(),
+            logs: self
+                .0
+                .logs
+                .all()
+                .iter()
+                .map(|log| LogStatus { format: self.0.origin(log, None, false).format, ..log.status() })
+                .collect(),
             events: self.0.rules.event_names(),
             watch: self.0.logs.watching(),
             problems: self.0.logs.problems(),

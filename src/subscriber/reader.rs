@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::join::{Had, Joiner};
 use crate::event::{Reason, RotateKind};
 use crate::position::{Hint, Position};
 use crate::source::catalog::{Log, Succession};
@@ -12,6 +13,8 @@ use crate::source::content::Storage;
 use crate::source::generation::{Generation, Phase};
 use crate::source::read::{self, Fetched, LongRecord, Opened, Place, Trouble};
 use crate::source::resolve::{Missing, Resolved, file_of};
+use crate::source::split::complete;
+use crate::source::strength::is_strong;
 use crate::source::tail::Piece;
 
 /// How long a reader that found other bytes than it should waits for the follower to find out why.
@@ -37,6 +40,8 @@ pub struct Reader {
     opened: Option<Opened>,
     /// Generations that were read to an end that only reading could tell, or whose rest can't be had.
     exhausted: BTreeSet<u64>,
+    /// Lines that are to become one record with what follows.
+    pub joiner: Joiner,
     /// Generations of which only a copy is left: what was written behind it may be destroyed.
     copies: Vec<u64>,
     doubt: Option<Doubt>,
@@ -108,6 +113,7 @@ impl Reader {
             until: None,
             opened: None,
             exhausted: BTreeSet::new(),
+            joiner: Joiner::default(),
             copies: Vec::new(),
             doubt: None,
         }
@@ -115,7 +121,8 @@ impl Reader {
 
     /// A reader where an id goes on.
     pub fn resumed(log: Arc<Log>, resolved: &Resolved) -> Self {
-        Reader { copies: resolved.copies.clone(), ..Reader::new(log, resolved.places.clone()) }
+        let had = Had { positions: resolved.several.clone(), starts: resolved.named.clone() };
+        Reader { copies: resolved.copies.clone(), joiner: Joiner::resumed(had), ..Reader::new(log, resolved.places.clone()) }
     }
 
     /// Ends this reader at what the log holds now.
@@ -126,6 +133,17 @@ impl Reader {
 
     /// Its positions, the current one first: what ids are made of.
     pub fn positions(&self) -> Vec<Position> {
+        if self.joiner.is_plain() {
+            return self.places_read();
+        }
+        let serials: BTreeSet<u64> =
+            self.joiner.serials().into_iter().chain(self.places.iter().map(|place| place.serial)).collect();
+        let positions = serials.into_iter().rev().flat_map(|serial| self.joiner.positions(serial, self.position_in(serial)));
+        positions.collect()
+    }
+
+    /// The positions up to which was read, the current one first.
+    fn places_read(&self) -> Vec<Position> {
         match self.places.as_slice() {
             [] => vec![read::nothing_yet(&self.log)],
             [only] if only.position.is_before_all() => {
@@ -138,6 +156,11 @@ impl Reader {
             }
             places => places.iter().rev().map(|place| place.position).collect(),
         }
+    }
+
+    /// Its positions in other generations than `serial`, of which a record is given, the newest first.
+    pub fn positions_beside(&self, serial: u64) -> impl Iterator<Item = Position> {
+        self.places.iter().rev().filter(move |place| place.serial != serial).map(|place| place.position)
     }
 
     /// The position in generation `serial`, as [`Reader::positions`] gives it.
@@ -382,9 +405,22 @@ impl Reader {
     /// What is uncertain after `succession`: what was written between the last read and the truncation, or in a file that
     /// came and went unseen.
     pub fn uncertainty(&self, succession: Succession) -> Option<Hole> {
-        let reason = succession.doubt?;
+        let may_repeat = succession.kind != RotateKind::Rename && self.repeats();
+        let reason = succession.doubt.or(may_repeat.then_some(Reason::Rewritten))?;
         let from = self.places.iter().rev().nth(1).or(self.places.last())?.position;
         let file = self.log.path.file_name().map(|name| name.to_string_lossy().into_owned());
-        Some(Hole { from, missing: Missing { reason, file, certain: false, may_repeat: false }, lost_bytes: None })
+        Some(Hole { from, missing: Missing { reason, file, certain: false, may_repeat }, lost_bytes: None })
+    }
+
+    /// Whether the generation that was begun holds what stood at the beginning of the one before: somebody put an earlier
+    /// state of the file back, or wrote it anew.
+    fn repeats(&self) -> bool {
+        let state = self.log.state();
+        let Some(now) = self.places.last().and_then(|place| state.generation(place.serial)) else { return false };
+        let Some(before) = state.generations.iter().rev().find(|before| before.serial < now.serial) else { return false };
+        let (now, before) = (now.head.bytes(), before.head.bytes());
+        let common = now.iter().zip(before.iter()).take_while(|(one, other)| one == other).count();
+        let records = complete(&now[..common]);
+        records > 0 && is_strong(&[&now[..records]])
     }
 }

@@ -3,7 +3,11 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
 use super::filter::Pattern;
+use crate::format::Format;
+use crate::format::time::Clock;
 use crate::record::Record;
 use crate::source::split::{Line, cut};
 
@@ -16,6 +20,23 @@ pub struct Rules {
     pub redact: Vec<Redact>,
     /// The first that matches names the record.
     pub event: Vec<EventRule>,
+    /// What times in records leave out.
+    pub clock: Clock,
+}
+
+/// Where a text comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The log's name.
+    pub log: &'a str,
+    /// How its lines are written.
+    pub format: Format,
+    /// When its file was last written.
+    pub latest: Timestamp,
+    /// When the container runtime says that it was written.
+    pub time: Option<Timestamp>,
+    /// Whether anybody asks what records say of themselves.
+    pub asked: bool,
 }
 
 /// Replaces what matches.
@@ -50,25 +71,34 @@ pub enum EventData {
 }
 
 impl Rules {
-    /// The record that `line` of `log` becomes; `None` where a rule drops it.
-    pub fn apply<'a>(&'a self, log: &'a str, line: Line<'a>) -> Option<Record<'a>> {
+    /// The record that a text becomes; `None` where a rule drops it.
+    pub fn apply<'a>(&'a self, origin: &Origin<'a>, line: Line<'a>) -> Option<Record<'a>> {
         if self.drop.iter().any(|pattern| pattern.matches(line.known)) {
             return None;
         }
         let text = if self.redact.is_empty() { Cow::Borrowed(line.bytes) } else { Cow::Owned(self.redacted(line)) };
         let mut record = Record {
-            log,
+            log: origin.log,
             start: line.start,
             end: line.end,
             line: text,
             cut_from: line.cut_from,
+            time: None,
+            level: None,
             event: None,
             fields: None,
             fields_are_payload: false,
         };
+        if origin.asked {
+            let meaning = origin.format.meaning(&record.line, &self.clock, origin.latest);
+            let fields = meaning.fields.map(Cow::into_owned);
+            (record.time, record.level, record.fields) = (origin.time.or(meaning.time), meaning.level, fields);
+        }
         if let Some(rule) = self.event.iter().find(|rule| rule.pattern.matches(&record.line)) {
             record.event = Some(&rule.name);
-            record.fields = rule.pattern.has_names().then(|| rule.pattern.captures_json(&record.line)).flatten();
+            if rule.pattern.has_names() {
+                record.fields = rule.pattern.captures_json(&record.line);
+            }
             record.fields_are_payload = rule.data == EventData::Captures;
         }
         Some(record)
@@ -106,7 +136,9 @@ mod tests {
 
     #[test]
     fn lines_are_dropped_first_then_redacted_then_named_by_what_is_left() {
+        let origin = Origin { log: "app", format: Format::Plain, latest: Timestamp::UNIX_EPOCH, asked: false, time: None };
         let rules = Rules {
+            clock: Clock::default(),
             drop: vec![pattern("GET /healthz")],
             redact: vec![
                 Redact { pattern: pattern(r"(password|token)=\S+"), with: "$1=***".into() },
@@ -117,12 +149,12 @@ mod tests {
                 EventRule { name: "login".into(), pattern: pattern("user=(?P<user>\\w+)"), data: EventData::Captures },
             ],
         };
-        assert_eq!(rules.apply("app", line(b"GET /healthz 200")), None);
+        assert_eq!(rules.apply(&origin, line(b"GET /healthz 200")), None);
         let cut = Line::new(b"x password=hunter2", 0, 19, 14);
-        assert_eq!(&*rules.apply("app", cut).unwrap().line, b"x password=***");
-        let broken = rules.apply("app", line(b"password=hun\xffter2")).unwrap();
+        assert_eq!(&*rules.apply(&origin, cut).unwrap().line, b"x password=***");
+        let broken = rules.apply(&origin, line(b"password=hun\xffter2")).unwrap();
         assert_eq!(&*broken.line, b"password=***");
-        let record = rules.apply("app", line(b"user=ann password=hunter2 at ACME")).unwrap();
+        let record = rules.apply(&origin, line(b"user=ann password=hunter2 at ACME")).unwrap();
         assert_eq!(&*record.line, b"user=ann password=*** at X");
         assert_eq!((record.event, record.fields.as_deref()), (Some("login"), Some(r#"{"user":"ann"}"#)));
         assert_eq!((record.start, record.end), (100, 133));

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::filter::Filter;
+use super::join::Joined;
 use super::reader::{Hole, Next, Reader};
+use super::rules::Origin;
 use super::start::EarlyGap;
 use super::{Shared, Slot, Wanted};
 use crate::event::{Event, Gap, Id, LogChange, LogNotice, Reason, Resume, Rotate};
@@ -51,6 +53,8 @@ pub struct Subscription {
     follow: bool,
     early: VecDeque<Early>,
     asked: Option<String>,
+    /// Whether anybody looks at what records say of themselves.
+    asks_meaning: bool,
     turn: usize,
     caught_up: bool,
     held_back: HeldBack,
@@ -92,6 +96,7 @@ pub(super) struct Parts {
     pub limit: Option<u64>,
     pub follow: bool,
     pub notices: bool,
+    pub asks_meaning: bool,
     pub asked: Option<String>,
     pub slot: Slot,
 }
@@ -120,6 +125,7 @@ impl Subscription {
             wanted: parts.wanted,
             readers,
             notices: Notices { wanted: parts.notices, told },
+            asks_meaning: parts.asks_meaning || parts.filter.asks_meaning(),
             filter: parts.filter,
             left: parts.limit,
             follow: parts.follow,
@@ -137,7 +143,7 @@ impl Subscription {
 
     /// The position at which the stream stands.
     pub fn cursor(&self) -> Cursor {
-        Cursor::new(positions(&self.readers, 0, None))
+        Cursor::new(positions(&self.readers, 0))
     }
 
     /// Whether a stream that was resumed with `follow=false` has nothing left to give.
@@ -149,7 +155,8 @@ impl Subscription {
     /// When to call [`Subscription::fill`] again even if nothing moves: a checkpoint is due, or a file is tried again.
     pub fn due(&self) -> Option<Instant> {
         let checkpoint = self.held_back.since.map(|since| since + CHECKPOINT_TIME);
-        checkpoint.into_iter().chain(self.again_at).min()
+        let quiet = self.readers.iter().filter_map(|reader| reader.joiner.due());
+        checkpoint.into_iter().chain(self.again_at).chain(quiet).min()
     }
 
     /// Hands the next events, at most about 128 KiB of records, to `sink`. Must not be dropped before it is done.
@@ -179,9 +186,13 @@ impl Subscription {
                 }
                 Next::Piece(piece) => self.take_piece(index, &piece, sink),
                 Next::Long { serial, record } => self.take_long(index, serial, &record, sink),
-                Next::Hole(hole) => self.tell_hole(index, hole, sink),
+                Next::Hole(hole) => {
+                    self.end_groups(index, true, sink);
+                    self.tell_hole(index, hole, sink);
+                }
                 Next::Crossed(succession) => {
                     if let Some(hole) = self.readers[index].uncertainty(succession) {
+                        self.end_groups(index, true, sink);
                         self.tell_hole(index, hole, sink);
                     }
                     if self.notices.wanted {
@@ -196,8 +207,16 @@ impl Subscription {
             return if self.left == Some(0) { Filled::End } else { Filled::Moved };
         }
         self.checkpoint(sink);
+        let ends = !self.follow && self.again_at.is_none();
+        let mut ended = false;
+        for index in 0..self.readers.len() {
+            ended |= self.end_groups(index, ends, sink);
+        }
+        if ended {
+            return if self.left == Some(0) { Filled::End } else { Filled::Moved };
+        }
         if !self.follow {
-            return if self.again_at.is_some() { Filled::Idle } else { Filled::End };
+            return if ends { Filled::End } else { Filled::Idle };
         }
         if !std::mem::replace(&mut self.caught_up, true) && self.notices.wanted {
             self.tell(0, &Event::Live, sink);
@@ -232,13 +251,29 @@ impl Subscription {
         let others = others(&self.readers, index, piece.serial);
         let reader = &self.readers[index];
         let (log, hint, stop) = (reader.log.clone(), reader.hint(piece.serial), reader.stop(piece.serial));
+        let origin = self.shared.origin(&log, Some(piece.serial), self.asks_meaning);
+        let shared = self.shared.clone();
+        let way = shared.way(&log, origin.format);
+        if way.joins() || !self.readers[index].joiner.is_idle() {
+            for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
+                if self.left == Some(0) || line.start >= stop {
+                    break;
+                }
+                let position = |offset| piece.position(log.source, hint, offset);
+                let reader = &mut self.readers[index];
+                let joined = reader.joiner.take(piece.serial, &line, position(line.start), &way);
+                reader.advance(piece.serial, position(line.end));
+                self.tell_joined(index, joined, line.end - line.start, sink);
+            }
+            return;
+        }
         let mut end = piece.start;
         for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
             if self.left == Some(0) || line.start >= stop {
                 break;
             }
             end = line.end;
-            if let Some(record) = self.kept(&log.name, line) {
+            if let Some(record) = self.kept(&origin, line) {
                 let own = piece.position(log.source, hint, line.end);
                 sink.event(&Id { own, others: &others }, &Event::Record(record));
                 self.left = self.left.map(|left| left - 1);
@@ -257,7 +292,17 @@ impl Subscription {
         let others = others(&self.readers, index, serial);
         let log = self.readers[index].log.clone();
         let line = Line::new(&long.bytes, long.start, long.after.offset, self.shared.limits.line_bytes_max);
-        if let Some(record) = self.kept(&log.name, line) {
+        let origin = self.shared.origin(&log, Some(serial), self.asks_meaning);
+        let shared = self.shared.clone();
+        let way = shared.way(&log, origin.format);
+        let reader = &mut self.readers[index];
+        if way.joins() || !reader.joiner.is_idle() {
+            let before = reader.position_in(serial).expect("it was read there");
+            let joined = reader.joiner.take(serial, &line, before, &way);
+            reader.advance(serial, long.after);
+            return self.tell_joined(index, joined, long.after.offset - long.start, sink);
+        }
+        if let Some(record) = self.kept(&origin, line) {
             sink.event(&Id { own: long.after, others: &others }, &Event::Record(record));
             self.left = self.left.map(|left| left - 1);
             self.held_back = HeldBack::default();
@@ -267,13 +312,39 @@ impl Subscription {
         self.readers[index].advance(serial, long.after);
     }
 
-    fn kept<'a>(&'a self, log: &'a str, line: Line<'a>) -> Option<Record<'a>> {
-        self.shared.rules.apply(log, line).filter(|record| self.filter.keeps(record))
+    /// Gives a record that was put together of several lines, if there is one after reading `bytes`, and the client wants it.
+    fn tell_joined(&mut self, index: usize, joined: Option<Joined>, bytes: u64, sink: &mut impl Sink) {
+        let Some(joined) = joined else { return self.held_back.add(bytes) };
+        let log = self.readers[index].log.clone();
+        let shared = self.shared.clone();
+        let origin = Origin { time: joined.time, ..shared.origin(&log, Some(joined.end.0), self.asks_meaning) };
+        match shared.rules.apply(&origin, joined.line(shared.limits.line_bytes_max)).filter(|record| self.filter.keeps(record)) {
+            Some(record) => {
+                self.tell(index, &Event::Record(record), sink);
+                self.left = self.left.map(|left| left - 1);
+            }
+            None => self.held_back.add(bytes),
+        }
+    }
+
+    /// Gives the records of a log that nothing has ended: those that have been quiet for long, or `all`. Whether there was one.
+    fn end_groups(&mut self, index: usize, all: bool, sink: &mut impl Sink) -> bool {
+        let mut any = false;
+        while self.left != Some(0) {
+            let Some(joined) = self.readers[index].joiner.end_quiet(all) else { break };
+            self.tell_joined(index, Some(joined), 0, sink);
+            any = true;
+        }
+        any
+    }
+
+    fn kept<'a>(&'a self, origin: &Origin<'a>, line: Line<'a>) -> Option<Record<'a>> {
+        self.shared.rules.apply(origin, line).filter(|record| self.filter.keeps(record))
     }
 
     /// Sends an event of the server's own: its id is where log `index` stands.
     fn tell(&mut self, index: usize, event: &Event<'_>, sink: &mut impl Sink) {
-        let positions = positions(&self.readers, index, None);
+        let positions = positions(&self.readers, index);
         let mut others = Vec::new();
         write_others(&mut others, &positions[1..]);
         sink.event(&Id { own: positions[0], others: &others }, event);
@@ -289,7 +360,7 @@ impl Subscription {
                     reason: missing.reason,
                     log,
                     from: self.asked.clone(),
-                    to: Some(Cursor::new(positions(&self.readers, index, None)).to_string()),
+                    to: Some(Cursor::new(positions(&self.readers, index)).to_string()),
                     file: missing.file,
                     certain: missing.certain,
                     lost_bytes: None,
@@ -305,7 +376,7 @@ impl Subscription {
             reason: hole.missing.reason,
             log: Some(self.readers[index].log.name.to_string()),
             from: Some(Cursor::new(vec![hole.from]).to_string()),
-            to: Some(Cursor::new(positions(&self.readers, index, None)).to_string()),
+            to: Some(Cursor::new(positions(&self.readers, index)).to_string()),
             file: hole.missing.file,
             certain: hole.missing.certain,
             lost_bytes: hole.lost_bytes,
@@ -399,29 +470,36 @@ impl HeldBack {
     }
 }
 
-/// All positions of a stream, those of log `first` first, without `own`. Every log's current position comes before any
-/// log's earlier ones, which are the ones to spare where many logs rotate at once.
-fn positions(readers: &[Reader], first: usize, own: Option<&Position>) -> Vec<Position> {
+/// All positions of a stream, those of log `first` first. Every log's current position comes before any log's earlier
+/// ones, which are the ones to spare where many logs rotate at once.
+fn positions(readers: &[Reader], first: usize) -> Vec<Position> {
     let order = (first..readers.len()).chain(0..first.min(readers.len()));
-    let (mut current, mut earlier) = (Vec::new(), Vec::new());
-    for index in order {
-        let mut positions = readers[index].positions().into_iter();
-        current.extend(positions.next());
-        earlier.extend(positions);
-    }
+    let mut positions = in_turn(order.map(|index| readers[index].positions()));
     if readers.is_empty() {
-        current.push(Position::of_no_log());
+        positions.push(Position::of_no_log());
     }
-    let mut positions: Vec<Position> = current.into_iter().chain(earlier).filter(|position| Some(position) != own).collect();
     positions.truncate(CURSOR_POSITIONS_MAX);
     positions
 }
 
 /// The rest of the id of an event in generation `serial` of log `index`: all other positions, written.
 fn others(readers: &[Reader], index: usize, serial: u64) -> Vec<u8> {
-    let own = readers[index].position_in(serial);
-    let positions = positions(readers, index, own.as_ref());
+    let order = (index + 1..readers.len()).chain(0..index);
+    let mut positions = in_turn(order.map(|other| readers[other].positions()));
+    positions.extend(readers[index].positions_beside(serial));
     let mut others = Vec::new();
     write_others(&mut others, positions.iter().take(CURSOR_POSITIONS_MAX - 1));
     others
+}
+
+/// The first of each, then the rest of each.
+fn in_turn(positions: impl Iterator<Item = Vec<Position>>) -> Vec<Position> {
+    let (mut current, mut earlier) = (Vec::new(), Vec::new());
+    for positions in positions {
+        let mut positions = positions.into_iter();
+        current.extend(positions.next());
+        earlier.extend(positions);
+    }
+    current.extend(earlier);
+    current
 }

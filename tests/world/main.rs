@@ -10,6 +10,7 @@ mod rotation;
 mod crash;
 mod copytruncate;
 mod gaps;
+mod formats;
 mod held;
 mod start;
 mod filter;

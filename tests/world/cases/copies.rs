@@ -7,9 +7,10 @@ use std::process::Command;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::harness::{World, eventually};
+use crate::harness::{World, eventually, lines_of};
 
 const EVERYTHING: &str = "/events?from=start&follow=false";
+const REST: &str = "/events?follow=false";
 
 #[test]
 fn an_archive_that_is_still_being_written_is_waited_for() {
@@ -85,6 +86,7 @@ fn a_file_emptied_and_filled_with_the_same_content_is_seen_live_and_ambiguous_to
     let world = World::new();
     let path = world.file("app.log", "banner\nstarting\nstarted\n");
     let agent = world.agent(&["app=@/app.log"]);
+    let records = agent.events(EVERYTHING);
     let mut stream = agent.stream("/events");
     fs::File::create(&path).unwrap();
     assert_eq!(agent.get("/logs").status(), 200, "it has looked");
@@ -92,6 +94,89 @@ fn a_file_emptied_and_filled_with_the_same_content_is_seen_live_and_ambiguous_to
     let blocks: Vec<_> = (0..4).map(|_| stream.next().unwrap()).collect();
     assert!(blocks[0].is("gap") && blocks[0].json()["reason"] == "truncated", "{blocks:?}");
     assert_eq!(blocks[1..].iter().map(|block| &*block.data).collect::<Vec<_>>(), ["banner", "starting", "started"]);
+    let rest = agent.rest_after(REST, records[0].id());
+    assert!(rest[0].is("gap") && rest[0].json()["reason"] == "ambiguous", "{rest:?}");
+}
+
+/// Content without times says nothing of which file it is in, and another file has another inode.
+#[test]
+fn a_file_made_anew_with_the_same_content_is_ambiguous_to_who_comes_back_after_a_crash() {
+    let world = World::new();
+    let path = world.file("app.log", "banner\nstarting\nstarted\n");
+    let mut agent = world.agent(&["app=@/app.log"]);
+    let records = agent.events(EVERYTHING);
+    agent.kill();
+    // Made beside the old one, so that it cannot get its inode number.
+    fs::rename(world.file("other", "banner\nstarting\nstarted\n"), path).unwrap();
+    agent.restart();
+    for (place, record) in records.iter().enumerate() {
+        let rest = agent.rest_after(REST, record.id());
+        let gap = rest[0].json();
+        assert_eq!((gap["reason"].as_str(), gap["certain"].as_bool()), (Some("ambiguous"), Some(false)), "{rest:?}");
+        assert_eq!(gap["may_repeat"], true, "{gap}");
+        assert_eq!(lines_of(&rest[1..]), ["banner", "starting", "started"][place + 1..]);
+    }
+}
+
+#[test]
+fn ids_of_logs_with_the_same_content_never_lead_into_each_other() {
+    let world = World::new();
+    let line = |number| format!("2026-11-22T10:00:00.00{number}Z the same line\n");
+    for name in ["a.log", "b.log"] {
+        world.file(name, line(1) + &line(2));
+    }
+    let mut agent = world.agent(&["@/*.log"]);
+    let of = |name: &str| format!("/events?log={name}&from=start&follow=false");
+    let ids = |name| agent.events(&of(name)).iter().map(|record| record.id().to_owned()).collect::<Vec<_>>();
+    let (a, b) = (ids("a.log"), ids("b.log"));
+    agent.kill();
+    // What a.log held is in its rotated file now, and stands in b.log still.
+    fs::rename(world.path("a.log"), world.path("a.log.1")).unwrap();
+    world.file("a.log", line(3));
+    agent.restart();
+    for place in 0..2 {
+        let rest: Vec<_> = [line(1), line(2)][place + 1..].iter().map(|line| line.trim_end().to_owned()).collect();
+        assert_eq!(agent.lines_after(&of("b.log"), &b[place]), rest);
+        assert_eq!(agent.lines_after(&of("a.log"), &a[place]), [&rest[..], &[line(3).trim_end().to_owned()]].concat());
+    }
+    agent.kill();
+    fs::remove_file(world.path("a.log.1")).unwrap();
+    agent.restart();
+    let rest = agent.rest_after(&of("a.log"), &a[0]);
+    assert!(rest[0].is("gap") && rest[0].json()["reason"] == "gone", "b.log has it, and is another log: {rest:?}");
+}
+
+#[test]
+fn copies_of_a_log_by_any_tool_under_any_name_double_nothing() {
+    for command in [
+        "cp app.log app.log.bak",
+        "cp app.log app.log.1",
+        "cp -p app.log app.log.1",
+        "cp app.log app.log-20261122",
+        "cp app.log app.log.2026-11-22.old",
+        "gzip -k app.log",
+        "gzip -c app.log > app.log.1.gz",
+        "zstd -qk app.log",
+    ] {
+        let world = World::new();
+        let mut log = world.log("app.log");
+        let mut agent = world.agent(&["app=@/app.log"]);
+        let mut stream = agent.stream("/events");
+        log.write(3);
+        let mut records = stream.records(3);
+        let status = Command::new("sh").args(["-c", command]).current_dir(world.folder()).status().unwrap();
+        assert!(status.success() && world.listing().len() == 2, "{command}");
+        log.write(2);
+        records.extend(stream.records(2));
+        assert_eq!(records.iter().map(|record| &record.data).collect::<Vec<_>>(), log.written().iter().collect::<Vec<_>>());
+        for _ in 0..2 {
+            assert_eq!(agent.lines(EVERYTHING), log.written(), "{command}");
+            for (place, record) in records.iter().enumerate() {
+                assert_eq!(agent.lines_after(REST, record.id()), log.written()[place + 1..], "{command}");
+            }
+            agent.restart();
+        }
+    }
 }
 
 #[test]

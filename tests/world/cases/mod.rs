@@ -1,9 +1,11 @@
 //! The hard cases of following files, each provoked against the real program; `docs/hard-cases.md` lists them all.
 
+mod alike;
 mod copies;
 mod faults;
 mod links;
 mod mounts;
 mod names;
 mod replaced;
+mod returned;
 mod writes;

@@ -91,7 +91,11 @@ impl Log {
 
     /// Moves every rotated file up by one; the name that is free then.
     fn make_room(&self) -> PathBuf {
-        let rotated = |number: usize, end: &str| PathBuf::from(format!("{}.{number}{end}", self.path.display()));
+        let rotated = |number: usize, end: &str| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{number}{end}"));
+            PathBuf::from(name)
+        };
         let newest = (1..).find(|&number| !["", ".gz"].iter().any(|end| rotated(number, end).exists()));
         for number in (1..newest.expect("there is always one")).rev() {
             for end in ["", ".gz"] {

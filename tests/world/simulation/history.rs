@@ -207,6 +207,8 @@ impl<'a> History<'a> {
     /// The present file is left, and nobody who comes later can find it.
     fn leave(&mut self) {
         let life = std::mem::take(&mut self.life);
+        // Whether anything was in a file that nobody saw nobody can know.
+        self.excused |= self.known < Known::File;
         if self.known < Known::File {
             self.written.unknowable.extend(life);
         } else {

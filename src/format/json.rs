@@ -1,0 +1,150 @@
+//! One JSON object a line.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::level::Level;
+use super::time::{Clock, of_number};
+use super::{LEVEL_KEYS, Meaning, TIME_KEYS};
+
+/// What is looked for in an object.
+#[derive(Default)]
+pub struct Object<'a> {
+    time: Option<Scalar<'a>>,
+    level: Option<Scalar<'a>>,
+}
+
+/// A line that is a JSON object (RFC 8259 section 4), and nothing else.
+pub fn object(line: &[u8]) -> Option<Object<'_>> {
+    // Most lines are none: that costs nothing.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    serde_json::from_slice(line).ok()
+}
+
+/// What an object says of itself.
+pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meaning<'a>> {
+    let Object { time, level } = object(text)?;
+    let time = time.and_then(|time| match time {
+        Scalar::Text(text) => clock.of_value(&text, latest),
+        Scalar::Number(number) => of_number(number),
+        Scalar::Other => None,
+    });
+    let level = level.and_then(|level| match level {
+        Scalar::Text(text) => Level::of_word(text.as_bytes()).or_else(|| Level::of_number(text.parse().ok()?)),
+        Scalar::Number(number) => Level::of_number(number as u64),
+        Scalar::Other => None,
+    });
+    // A line has no LF, and a CR between tokens would end the `data:` line it goes into.
+    let fields = str::from_utf8(text).ok()?.trim();
+    let fields = if fields.contains('\r') { fields.replace('\r', " ").into() } else { Cow::Borrowed(fields) };
+    Some(Meaning { time, level, fields: Some(fields) })
+}
+
+/// A value, as far as a time or a level can be one.
+enum Scalar<'a> {
+    Text(Cow<'a, str>),
+    Number(f64),
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Scalar<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Scalar::Text(text.into()))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Scalar::Text(text.to_owned().into()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Scalar::Number(number as f64))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Scalar::Number(number as f64))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Scalar::Number(number))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(Scalar::Other)
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Scalar::Other)
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut values: A) -> Result<Self::Value, A::Error> {
+                while values.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Scalar::Other)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Scalar::Other)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut object = Object::default();
+                while let Some(Key(key)) = map.next_key()? {
+                    match &*key {
+                        key if object.time.is_none() && TIME_KEYS.contains(&key) => object.time = Some(map.next_value()?),
+                        key if object.level.is_none() && LEVEL_KEYS.contains(&key) => object.level = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(object)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_and_level_are_found_by_their_usual_names() {
+        for (line, time, level) in [
+            (r#"{"time":"2026-11-22T10:00:00Z","level":"WARN","msg":"x"}"#, true, Some(Level::Warn)),
+            (r#"{"ts":1795341600.5,"lvl":"error"}"#, true, Some(Level::Error)),
+            (r#"{"level":50,"time":1795341600000,"pid":1,"msg":"pino"}"#, true, Some(Level::Error)),
+            (r#"{"@timestamp":"2026-11-22T10:00:00.000Z","log.level":"info"}"#, true, Some(Level::Info)),
+            (r#"{"severity":"CRITICAL","nested":{"time":1}}"#, false, Some(Level::Fatal)),
+            (r#"{"level":{"x":[1]},"time":null}"#, false, None),
+            (r#"{}"#, false, None),
+        ] {
+            let meaning = meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!((meaning.time.is_some(), meaning.level, meaning.fields.as_deref()), (time, level, Some(line)), "{line}");
+        }
+        for line in ["", "[1]", "{", "{\"a\":1} trailing", "text"] {
+            assert!(meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).is_none(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! How the lines of a log make records, as the operator says it.
+
+use super::join::Multiline;
+use crate::format::Format;
+
+/// How the lines of a log make records.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// How they are written; none means that the first lines of a file tell.
+    pub format: Option<Format>,
+    /// Which lines belong to the one before.
+    pub multiline: Option<Multiline>,
+}

@@ -1,0 +1,216 @@
+//! What records say beyond their text: formats, levels, times, fields; and lines that are one record together.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Agent, Block, World, lines_of};
+
+const EVERYTHING: &str = "/events?from=start&follow=false";
+
+/// An agent on `app.log`, of which the config says `more`.
+fn agent(world: &World, more: &str) -> Agent {
+    let path = world.path("app.log");
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"{}\"\n{more}\n", path.display()));
+    world.agent(&["--config", "@/sidetail.toml"])
+}
+
+fn on(content: &str, more: &str) -> (World, Agent) {
+    let world = World::new();
+    world.file("app.log", content);
+    let agent = agent(&world, more);
+    (world, agent)
+}
+
+fn objects(agent: &Agent) -> Vec<Value> {
+    agent.events(&format!("{EVERYTHING}&data=json")).iter().map(Block::json).collect()
+}
+
+/// Every record's id resumes with exactly the records behind it.
+fn assert_every_id_resumes(agent: &Agent) {
+    let records = agent.events(EVERYTHING);
+    for (place, record) in records.iter().enumerate() {
+        let rest = agent.lines_after("/events?follow=false", record.id());
+        assert_eq!(rest, lines_of(&records[place + 1..]), "after record {place}");
+    }
+}
+
+#[test]
+fn the_first_lines_tell_the_format_and_logs_says_which() {
+    for (content, format) in [
+        ("plain text\n", "plain"),
+        ("{\"a\":1}\n", "json"),
+        ("level=info msg=x\n", "logfmt"),
+        ("2026-11-22T10:00:00Z stdout F x\n", "cri"),
+        ("{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T10:00:00Z\"}\n", "docker"),
+        ("127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n", "clf"),
+    ] {
+        let (_world, agent) = on(content, "");
+        assert_eq!(agent.logs()[0]["format"], format, "{content}");
+    }
+    let (_world, agent) = on("{\"a\":1}\n", "format = \"plain\"");
+    assert_eq!(agent.logs()[0]["format"], "plain");
+}
+
+#[test]
+fn a_record_object_says_time_level_and_fields_as_the_format_has_them() {
+    let line = r#"{"ts":1795341600.5,"level":"WARN","msg":"a \"quoted\" word","n":1.50}"#;
+    let (_world, agent) = on(&format!("{line}\n"), "");
+    let object = &objects(&agent)[0];
+    assert_eq!((&object["time"], &object["level"]), (&json!("2026-11-22T10:00:00.5Z"), &json!("warn")));
+    assert_eq!((&object["line"], &object["fields"]["msg"]), (&json!(line), &json!("a \"quoted\" word")));
+
+    let (_world, agent) = on("time=2026-11-22T10:00:00Z level=error msg=\"a b\" took=12ms n=3\n", "");
+    let object = &objects(&agent)[0];
+    assert_eq!((&object["time"], &object["level"]), (&json!("2026-11-22T10:00:00Z"), &json!("error")));
+    assert_eq!((&object["fields"]["msg"], &object["fields"]["n"]), (&json!("a b"), &json!(3)));
+
+    let (_world, agent) = on("2026-11-22 10:00:00,250 ERROR no\nnothing is known of this\n", "");
+    let objects = objects(&agent);
+    assert_eq!((&objects[0]["time"], &objects[0]["level"]), (&json!("2026-11-22T10:00:00.25Z"), &json!("error")));
+    assert!(objects[1].get("time").is_none() && objects[1].get("level").is_none() && objects[1].get("fields").is_none());
+}
+
+#[test]
+fn times_without_a_zone_are_of_the_zone_that_is_named() {
+    let world = World::new();
+    world.file("app.log", "2026-11-22 10:00:00 INFO x\n");
+    let agent = world.agent(&["app=@/app.log", "--timezone", "Europe/Berlin"]);
+    assert_eq!(objects(&agent)[0]["time"], "2026-11-22T09:00:00Z");
+}
+
+#[test]
+fn level_asks_for_records_that_are_known_to_be_so_grave() {
+    let content = "10:00 DEBUG a\n10:01 INFO b\n10:02 WARN c\n10:03 ERROR d\nnobody knows\n10:05 FATAL e\n";
+    let (_world, agent) = on(content, "");
+    assert_eq!(agent.lines(&format!("{EVERYTHING}&level=warn")), ["10:02 WARN c", "10:03 ERROR d", "10:05 FATAL e"]);
+    assert_eq!(agent.lines("/events?tail=1&level=error&follow=false"), ["10:05 FATAL e"]);
+    let response = agent.get("/events?level=loud");
+    assert_eq!(response.status(), 400);
+    assert!(response.text().contains("parameter level: \\\"loud\\\" is no level"));
+}
+
+#[test]
+fn what_is_blotted_out_is_in_no_field() {
+    let (_world, agent) = on("{\"user\":\"ann\",\"token\":\"hunter2\"}\n", "[[redact]]\nmatch = 'hunter2'\nwith = 'gone'");
+    let object = objects(&agent)[0].to_string();
+    assert!(!object.contains("hunter2") && object.contains("\"token\":\"gone\""), "{object}");
+}
+
+#[test]
+fn what_a_container_runtime_writes_around_a_line_is_taken_off_and_parts_are_joined() {
+    let content = "2026-11-22T10:00:00.1Z stdout P one \n2026-11-22T10:00:00.2Z stderr F an error\n\
+                   2026-11-22T10:00:00.3Z stdout P two \n2026-11-22T10:00:00.4Z stdout F three\n\
+                   2026-11-22T10:00:00.5Z stdout F {\"level\":\"warn\",\"msg\":\"x\"}\n";
+    let (_world, agent) = on(content, "");
+    assert_eq!(agent.lines(EVERYTHING), ["an error", "one two three", "{\"level\":\"warn\",\"msg\":\"x\"}"]);
+    let objects = objects(&agent);
+    assert_eq!(objects[1]["time"], "2026-11-22T10:00:00.1Z");
+    assert_eq!((&objects[2]["level"], &objects[2]["fields"]["msg"]), (&json!("warn"), &json!("x")));
+    assert_every_id_resumes(&agent);
+
+    let entry = |text: &str| json!({"log": text, "stream": "stdout", "time": "2026-11-22T10:00:00Z"}).to_string() + "\n";
+    let (_world, agent) = on(&[entry("a \"b\"\n"), entry("half "), entry("whole\n")].concat(), "");
+    assert_eq!(agent.lines(EVERYTHING), ["a \"b\"", "half whole"]);
+    assert_every_id_resumes(&agent);
+}
+
+#[test]
+fn a_cri_record_whose_parts_stand_on_both_sides_of_a_rotation_is_one_record() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let mut agent = agent(&world, "");
+    let mut stream = agent.stream("/events");
+    log.bytes(b"2026-11-22T10:00:00.0Z stdout F before\n");
+    log.bytes(b"2026-11-22T10:00:00.1Z stderr F between\n2026-11-22T10:00:00.2Z stdout P first half, \n");
+    assert_eq!(stream.lines(2), ["before", "between"]);
+    log.rotate();
+    log.bytes(b"2026-11-22T10:00:00.3Z stderr F an error meanwhile\n");
+    let meanwhile = stream.record();
+    assert_eq!(meanwhile.data, "an error meanwhile");
+    log.bytes(b"2026-11-22T10:00:00.4Z stdout F second half\n2026-11-22T10:00:00.5Z stdout F after\n");
+    let rest = ["first half, second half", "after"];
+    assert_eq!(stream.lines(2), rest);
+    assert_eq!(agent.lines_after("/events?follow=false", meanwhile.id()), rest);
+    agent.restart();
+    assert_eq!(agent.lines_after("/events?follow=false", meanwhile.id()), rest);
+    assert_every_id_resumes(&agent);
+}
+
+#[test]
+fn every_id_among_interleaved_groups_resumes_exactly() {
+    let mut content = String::new();
+    for number in 0..40 {
+        let stream = ["stdout", "stderr", "stdout"][number % 3];
+        let tag = ["P", "F", "F", "P", "P", "F", "F"][number % 7];
+        content += &format!("2026-11-22T10:00:00.{number:03}Z {stream} {tag} line {number:02} \n");
+        if number % 4 == 0 {
+            content += &format!("2026-11-22T10:00:00.{number:03}Z {stream} F   indented under {number:02}\n");
+        }
+    }
+    content += "2026-11-22T10:00:01Z stdout F end\n2026-11-22T10:00:01Z stderr F end\n";
+    for more in ["", "multiline = \"auto\""] {
+        let (_world, mut agent) = on(&content, more);
+        assert_every_id_resumes(&agent);
+        agent.restart();
+        assert_every_id_resumes(&agent);
+    }
+}
+
+#[test]
+fn lines_that_belong_to_the_one_before_are_one_record() {
+    let content =
+        "2026-11-22 10:00:00 ERROR failed\njava.io.IOException: disk\n\tat a.B.c(B.java:1)\n2026-11-22 10:00:01 INFO next\n";
+    for more in [
+        "multiline = \"auto\"",
+        "multiline = { start = '^\\d{4}-\\d{2}-\\d{2}' }",
+        "multiline = { continuation = '^(\\s|java)' }",
+    ] {
+        let (_world, agent) = on(content, more);
+        let records = agent.events(EVERYTHING);
+        assert_eq!(records.len(), 2, "{more}: {records:?}");
+        assert_eq!(records[0].data, content.rsplit_once('\n').unwrap().0.rsplit_once('\n').unwrap().0);
+        assert_every_id_resumes(&agent);
+        assert_eq!(agent.lines(&format!("{EVERYTHING}&match=B.java")).len(), 1);
+        assert_eq!(objects(&agent)[0]["level"], "error");
+    }
+}
+
+#[test]
+fn the_last_group_comes_when_it_has_been_quiet_and_a_resume_behind_it_repeats_nothing() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = agent(&world, "multiline = \"auto\"");
+    let mut stream = agent.stream("/events");
+    log.bytes(b"ERROR failed\n  at a\n  at b\n");
+    let group = stream.record();
+    assert_eq!(group.data, "ERROR failed\n  at a\n  at b");
+    log.bytes(b"INFO next\n");
+    let next = stream.record();
+    assert_eq!(next.data, "INFO next");
+    assert_eq!(agent.lines_after("/events?follow=false", group.id()), ["INFO next"]);
+    assert_eq!(agent.lines_after("/events?follow=false", next.id()), [""; 0]);
+}
+
+#[test]
+fn a_group_has_an_end_however_long_it_is() {
+    let content = String::from("start\n") + &" more\n".repeat(1200) + "end\n";
+    let (_world, agent) = on(&content, "multiline = \"auto\"");
+    let records = agent.events(EVERYTHING);
+    assert_eq!(records.iter().map(|record| record.data.lines().count()).collect::<Vec<_>>(), [500, 500, 201, 1]);
+    assert_every_id_resumes(&agent);
+}
+
+#[test]
+fn a_wrong_format_or_multiline_is_named_with_file_and_line() {
+    for (more, expected) in [
+        ("format = \"xml\"", "\"xml\" is no format; there are auto, plain, json, logfmt, clf, cri, docker"),
+        ("multiline = \"yes\"", "multiline is \"auto\""),
+        ("multiline = { start = '(' }", "multiline.start: the pattern \"(\" is no regular expression"),
+    ] {
+        let world = World::new();
+        world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{more}\n"));
+        let output = world.setup(&["check", "--config", "@/sidetail.toml"]).run();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said.contains("sidetail.toml:") && said.contains(expected), "{said}");
+    }
+}
