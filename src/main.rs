@@ -89,11 +89,12 @@ fn serve(config: Config) -> io::Result<()> {
         tls: config.tls,
     };
     let ended = http::serve(listener, feed, settings, async {
-        // Whoever waits for this line can connect from now on.
+        let stop = stop_signal();
+        // Whoever waits for this line can connect from now on, and end us.
         if print(format!("{address}\n").as_bytes()).and_then(|()| io::stdout().flush()).is_err() {
             warn!("standard output is closed; listening on {address}");
         }
-        stop_signal().await;
+        stop.await;
     });
     drop(follower);
     if let Some(path) = config::unix_path(&config.listen) {
@@ -138,16 +139,18 @@ fn bind(config: &Config) -> io::Result<(Listener, String)> {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn stop_signal() {
+/// Hears SIGTERM and SIGINT from now on; waits for one of them.
+fn stop_signal() -> impl Future<Output = ()> {
     let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        warn!("signals can't be heard; only SIGKILL ends this program");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: ending all streams"),
-        _ = interrupt.recv() => info!("SIGINT: ending all streams"),
+    async {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            warn!("signals can't be heard; only SIGKILL ends this program");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: ending all streams"),
+            _ = interrupt.recv() => info!("SIGINT: ending all streams"),
+        }
     }
 }
 
