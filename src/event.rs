@@ -12,7 +12,7 @@ pub const RESERVED_NAMES: [&str; 8] = ["hello", "pos", "busy", "gap", "live", "r
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event<'a> {
     /// The first event of every stream.
-    Hello(Resume),
+    Hello(Hello),
     /// A record of a log.
     Record(Record<'a>),
     /// Records that the filter kept back have moved the position.
@@ -50,6 +50,28 @@ impl std::fmt::Display for Id<'_> {
         self.write(&mut text);
         f.write_str(str::from_utf8(&text).expect("ids are ASCII"))
     }
+}
+
+/// What a stream says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Hello {
+    /// How its start relates to the id that the client came with.
+    pub resume: Resume,
+    /// What a start by time went by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_basis: Option<Basis>,
+}
+
+/// What a start by time went by, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// When the agent read the records.
+    Arrival,
+    /// The times in them.
+    Time,
+    /// When their files were last written.
+    Mtime,
 }
 
 /// How a stream's start relates to the id that the client came with.

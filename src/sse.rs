@@ -85,10 +85,10 @@ impl Writer {
 impl Sink for Writer {
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>) {
         match event {
-            Event::Hello(resume) => {
+            Event::Hello(hello) => {
                 // Writing to memory cannot fail.
                 let _ = writeln!(self.out, "retry: {}", self.retry_ms);
-                self.block("hello", &serde_json::json!({ "resume": resume }), id);
+                self.block("hello", hello, id);
             }
             Event::Record(record) => self.record(record, id),
             Event::Pos => self.block("pos", &serde_json::json!({}), id),
@@ -131,7 +131,7 @@ fn write_data(out: &mut Vec<u8>, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Resume;
+    use crate::event::{Hello, Resume};
     use crate::position::{Hint, Position, SourceId};
     use proptest::prelude::*;
     use std::borrow::Cow;
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn hello_carries_retry_and_the_id_is_the_last_field_of_its_block() {
         let mut writer = Writer::new(Payload::Line, 2140);
-        writer.event(&id(), &Event::Hello(Resume::Exact));
+        writer.event(&id(), &Event::Hello(Hello { resume: Resume::Exact, since_basis: None }));
         let expected = format!("retry: 2140\nevent: hello\ndata: {{\"resume\":\"exact\"}}\nid: {}\n\n", id());
         assert_eq!(str::from_utf8(&writer.out), Ok(expected.as_str()));
     }

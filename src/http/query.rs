@@ -5,6 +5,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT;
 use actix_web::web::Query;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::refusal::Refusal;
 use crate::format::level::Level;
 use crate::sse::Payload;
@@ -65,6 +67,8 @@ struct Given {
     last_event_id: Option<String>,
     from: Option<Start>,
     tail: Option<Start>,
+    since: Option<Start>,
+    until: Option<Timestamp>,
     follow: Option<bool>,
     limit: Option<u64>,
     format: Option<Format>,
@@ -87,12 +91,20 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
     for (name, value) in pairs.into_inner() {
         given.take(&name, &value)?;
     }
-    let fresh = match (given.from, given.tail) {
-        (Some(_), Some(_)) => {
-            return Err(Refusal::bad_request("parameters from and tail can't be combined: a stream starts at one place"));
+    let starts = [("from", given.from), ("tail", given.tail), ("since", given.since)];
+    let mut starts = starts.into_iter().filter_map(|(name, start)| Some((name, start?)));
+    let fresh = match (starts.next(), starts.next()) {
+        (Some((one, _)), Some((other, _))) => {
+            let why = format!("parameters {one} and {other} can't be combined: a stream starts at one place");
+            return Err(Refusal::bad_request(why));
         }
-        (start, None) | (None, start) => {
-            start.unwrap_or(if defaults.tail == 0 { Start::Now } else { Start::Tail(defaults.tail) })
+        (Some((_, start)), None) => start,
+        (None, _) => {
+            if defaults.tail == 0 {
+                Start::Now
+            } else {
+                Start::Tail(defaults.tail)
+            }
         }
     };
     let header = last_event_id(request);
@@ -117,6 +129,7 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
             logs: given.logs,
             filter: Filter { all: given.matches, none: given.excludes, events: given.events, level: given.level },
             start,
+            until: given.until,
             follow: given.follow.unwrap_or(true),
             limit: given.limit,
             notices: given.notices.unwrap_or(false),
@@ -153,14 +166,25 @@ impl Given {
                 let level = value.parse().map_err(|why| Refusal::bad_request(format!("parameter level: {why}")))?;
                 once(&mut self.level, name, level)
             }
-            "since" | "until" => {
-                Err(Refusal::bad_request(format!("parameter {name} is not available in this version; match= and tail= are")))
-            }
+            "since" => once(&mut self.since, name, Start::Since(time(name, value)?)),
+            "until" => once(&mut self.until, name, time(name, value)?),
             _ => Err(Refusal::bad_request(format!(
-                "there is no parameter {name:?}; there are log, match, exclude, event, level, after, from, tail, follow, limit, format, data, notices"
+                "there is no parameter {name:?}; there are log, match, exclude, event, level, after, from, tail, since, until, follow, limit, format, data, notices"
             ))),
         }
     }
+}
+
+/// A time in RFC 3339, or so long ago.
+fn time(name: &str, value: &str) -> Result<Timestamp, Refusal> {
+    if let Ok(time) = value.parse() {
+        return Ok(time);
+    }
+    let ago = humantime::parse_duration(value).ok().and_then(|ago| SignedDuration::try_from(ago).ok());
+    ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok()).ok_or_else(|| {
+        let right = "15m, 2h 30m or 2026-11-22T10:00:00Z";
+        Refusal::bad_request(format!("parameter {name} is a length of time or a time in RFC 3339 ({right}) and not {value:?}"))
+    })
 }
 
 const BOOLEAN: [(&str, bool); 2] = [("true", true), ("false", false)];
@@ -255,7 +279,8 @@ mod tests {
             ("from=start&tail=1", "parameters from and tail can't be combined"),
             ("follow=yes", "parameter follow is true or false and not \"yes\""),
             ("format=xml", "parameter format is sse or ndjson or text and not \"xml\""),
-            ("since=15m", "parameter since is not available"),
+            ("since=soon", "parameter since is a length of time or a time in RFC 3339"),
+            ("since=1m&tail=3", "parameters tail and since can't be combined"),
         ] {
             assert!(why(query).starts_with(expected), "{query}: {}", why(query));
         }

@@ -1,11 +1,12 @@
 //! What is known of every log right now: its generations, its newest bytes, what is wrong with it. One writer, the
 //! follower; any number of readers, each with a snapshot. Knows nothing of who reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -36,6 +37,9 @@ pub struct Log {
 pub struct LogState {
     /// Its generations that can still be read, the oldest first.
     pub generations: Vec<Generation>,
+    /// When content arrived lately: the time, and the serial and offset from which on it came.
+    arrivals: VecDeque<(SystemTime, u64, u64)>,
+    caught_up: bool,
     /// Its newest bytes.
     pub tail: HotTail,
     /// Whether a file has its name.
@@ -85,7 +89,53 @@ impl Log {
     }
 }
 
+/// How many samples of when content arrived are kept of a log.
+const ARRIVALS_MAX: usize = 4096;
+/// How long one of them is good for.
+const ARRIVAL: Duration = Duration::from_secs(1);
+
 impl LogState {
+    /// Notes that all that there is was read once: what comes from now on arrives.
+    pub(super) fn note_caught_up(&mut self, now: SystemTime) {
+        if !std::mem::replace(&mut self.caught_up, true)
+            && let Some((serial, end)) = self.newest().map(|newest| (newest.serial, newest.end))
+        {
+            self.note_arrival(serial, end, now);
+        }
+    }
+
+    /// Notes that generation `serial` grows from `offset` on, now.
+    pub(super) fn note_arrival(&mut self, serial: u64, offset: u64, now: SystemTime) {
+        if !self.caught_up {
+            return;
+        }
+        let last = self.arrivals.back().map(|(time, ..)| *time);
+        if last.is_some_and(|last| now.duration_since(last).is_ok_and(|age| age < ARRIVAL)) {
+            return;
+        }
+        // A clock that was set back makes the earlier ones worthless.
+        if last.is_some_and(|last| last > now) {
+            self.arrivals.clear();
+        }
+        if self.arrivals.len() >= ARRIVALS_MAX {
+            self.arrivals.pop_front();
+        }
+        self.arrivals.push_back((now, serial, offset));
+    }
+
+    /// Where the content begins that arrived at `time` or since, as serial and offset, to about a second; `None` where that
+    /// was not seen.
+    pub fn arrived_since(&self, time: SystemTime) -> Option<(u64, u64)> {
+        let before = self.arrivals.partition_point(|(at, ..)| *at <= time);
+        let (at, serial, offset) = *self.arrivals.get(before.checked_sub(1)?)?;
+        // What came within the second after a sample is not told apart.
+        if time.duration_since(at).is_ok_and(|since| since < ARRIVAL) {
+            return Some((serial, offset));
+        }
+        let next = self.arrivals.get(before).map(|&(_, serial, offset)| (serial, offset));
+        next.or_else(|| self.newest().map(|newest| (newest.serial, newest.end)))
+    }
+
     /// The generation with this serial.
     pub fn generation(&self, serial: u64) -> Option<&Generation> {
         self.generations.iter().find(|generation| generation.serial == serial)

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{debug, info, warn};
 
@@ -71,6 +71,8 @@ pub(super) struct Followed {
     pub(super) was_empty: bool,
     /// How often a file was removed from the log's name since it was last met there, as far as notifications tell.
     pub removals: usize,
+    /// Whether all that there is was read once.
+    caught_up: bool,
     /// Since when no file has the log's name, while the last one is held.
     missing_since: Option<Instant>,
     /// Since when another file has the name of the held one, which is deleted.
@@ -104,6 +106,7 @@ impl Followed {
             siblings_again: None,
             was_empty: false,
             removals: 0,
+            caught_up: false,
             missing_since: None,
             deleted_since: None,
         }
@@ -231,6 +234,10 @@ impl Followed {
         if self.folders_changed(kit) {
             changed |= self.insert_unseen_lives(kit).unwrap_or(false);
             changed |= self.refresh_siblings(kit);
+        }
+        if !self.behind && !self.caught_up {
+            self.caught_up = true;
+            self.log.update(|state| state.note_caught_up(SystemTime::now()));
         }
         changed | self.report(error.or_else(|| self.sibling_error.clone()))
     }
@@ -586,6 +593,10 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
 /// Makes what was read of a held file known to readers.
 pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit) {
     log.update(|state| {
+        let before = state.generation(held.serial).map(|generation| generation.end);
+        if let Some(before) = before.filter(|before| *before < held.end) {
+            state.note_arrival(held.serial, before, SystemTime::now());
+        }
         if let Some(generation) = state.generation_mut(held.serial) {
             generation.head = held.head.clone();
             generation.end = held.end;

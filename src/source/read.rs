@@ -3,6 +3,7 @@
 //! must not wait calls it elsewhere. Never changes what is known of a log.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -255,6 +256,43 @@ pub fn at_base(log: &Log, generation: &Generation) -> Place {
         None => Position::before_all(log.source, generation.head.base, generation.hint),
     };
     Place { serial: generation.serial, position }
+}
+
+/// Hands all lines from `place` on to `each`, through all later generations, until it breaks: the serial, the line, and the
+/// position at which it starts. Ends at what can't be read.
+pub fn scan(
+    log: &Log,
+    mut place: Place,
+    line_bytes_max: usize,
+    each: &mut dyn FnMut(u64, &Line<'_>, Position) -> ControlFlow<()>,
+) {
+    let mut opened = None;
+    loop {
+        let (serial, hint) = (place.serial, place.position.hint);
+        let fetched = fetch_hot(log, &place)
+            .map_or_else(|| fetch_cold(log, &place, &mut opened, line_bytes_max).unwrap_or(Fetched::End), Fetched::Piece);
+        match fetched {
+            Fetched::Piece(piece) => {
+                for line in lines(piece.records(), piece.start, line_bytes_max) {
+                    if each(serial, &line, piece.position(log.source, hint, line.start)).is_break() {
+                        return;
+                    }
+                }
+                place.position = piece.position(log.source, hint, piece.end);
+            }
+            Fetched::Long(long) => {
+                let line = Line::new(&long.bytes, long.start, long.after.offset, line_bytes_max);
+                if each(serial, &line, place.position).is_break() {
+                    return;
+                }
+                place.position = long.after;
+            }
+            Fetched::End => {
+                let Some(next) = log.state().after(serial).cloned() else { return };
+                place = at_base(log, &next);
+            }
+        }
+    }
 }
 
 /// The bytes before `offset` in `generation` that its check covers, where `state` of its log has them.

@@ -6,6 +6,7 @@ pub mod join;
 pub mod layout;
 pub mod rules;
 pub mod reader;
+pub mod since;
 pub mod start;
 pub mod stream;
 
@@ -58,6 +59,15 @@ impl Shared {
         Origin { log: &log.name, format, latest, asked, time: None }
     }
 
+    /// The time that a line carries.
+    fn time_of(&self, log: &Log, serial: u64, line: &[u8]) -> Option<Timestamp> {
+        let Origin { format, latest, .. } = self.origin(log, Some(serial), false);
+        match format.unwrap(line) {
+            Some(wrapped) => self.rules.clock.of_value(&wrapped.time, latest),
+            None => format.time(line, &self.rules.clock, latest),
+        }
+    }
+
     /// How the lines of a log are put together that are written in `format`.
     fn way(&self, log: &Log, format: Format) -> Way<'_> {
         let multiline = self.layouts.get(log.pattern).and_then(|layout| layout.multiline.as_ref());
@@ -74,6 +84,8 @@ pub struct Request {
     pub filter: Filter,
     /// From where.
     pub start: Start,
+    /// Records that are younger are not wanted; when it has come the stream ends.
+    pub until: Option<Timestamp>,
     /// Whether to go on at the present end.
     pub follow: bool,
     /// After how many records to end.
@@ -218,7 +230,10 @@ impl Feed {
                 let origin = shared.origin(log, None, asked);
                 shared.rules.apply(&origin, *line).is_some_and(|record| request.filter.keeps(&record))
             };
-            let mut counting = Counting { line_bytes_max: shared.limits.line_bytes_max, keeps: &mut keeps };
+            let way = |log: &Log, serial: u64| shared.way(log, shared.origin(log, Some(serial), false).format);
+            let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);
+            let line_bytes_max = shared.limits.line_bytes_max;
+            let mut counting = Counting { line_bytes_max, keeps: &mut keeps, way: &way, time_of: &time_of };
             let started = start(&shared.logs, &selected, &request.start, &mut counting);
             // The slot is taken as long as the search runs, whether its client waits or not.
             (shared, request, started, slot)
@@ -236,6 +251,8 @@ impl Feed {
                 readers: started.readers,
                 gaps: started.gaps,
                 resumed: started.resumed,
+                basis: started.basis,
+                until: request.until,
                 filter: request.filter,
                 limit: request.limit,
                 follow: request.follow,

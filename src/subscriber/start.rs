@@ -1,11 +1,16 @@
 //! Where a stream starts: now, at the oldest byte, some records back, or where an id says. Decides once, before the
 //! first byte is sent.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use jiff::Timestamp;
+
+use super::join::{Joined, Joiner, Way};
 use super::reader::Reader;
-use crate::event::Reason;
+use super::since::{self, TimeOf};
+use crate::event::{Basis, Reason};
 use crate::position::{Cursor, Position};
 use crate::source::catalog::{Log, Logs};
 use crate::source::read::{self, Place};
@@ -21,6 +26,8 @@ pub enum Start {
     Oldest,
     /// So many matching records before the present end.
     Tail(usize),
+    /// At the first record that is not older.
+    Since(Timestamp),
     /// At the record that holds this byte of the live file of the one log asked for.
     Offset(u64),
     /// After the event with this id; if it is no id, as if there had been none.
@@ -48,6 +55,8 @@ pub struct Started {
     pub gaps: Vec<EarlyGap>,
     /// Whether the stream goes on from an id.
     pub resumed: bool,
+    /// What a start by time went by.
+    pub basis: Option<Basis>,
 }
 
 /// How to judge records while counting back.
@@ -56,11 +65,15 @@ pub struct Counting<'a> {
     pub line_bytes_max: usize,
     /// Whether the client gets the record that a line of a log becomes.
     pub keeps: &'a mut dyn FnMut(&Log, &Line<'_>) -> bool,
+    /// How the lines of a generation of a log are put together.
+    pub way: &'a dyn Fn(&Log, u64) -> Way<'a>,
+    /// The time that a line carries.
+    pub time_of: &'a TimeOf<'a>,
 }
 
 /// Finds the places where readers of `selected` start. Reads files: blocks.
 pub fn start(all: &Logs, selected: &[Arc<Log>], start: &Start, counting: &mut Counting<'_>) -> Started {
-    let fresh = |readers| Started { readers, gaps: Vec::new(), resumed: false };
+    let fresh = |readers| Started { readers, gaps: Vec::new(), resumed: false, basis: None };
     let each = |places: &dyn Fn(&Log) -> Vec<Place>| {
         selected.iter().map(|log| Reader::new(log.clone(), places(log))).collect::<Vec<_>>()
     };
@@ -68,6 +81,7 @@ pub fn start(all: &Logs, selected: &[Arc<Log>], start: &Start, counting: &mut Co
         Start::Now | Start::Tail(0) => fresh(each(&read::ends)),
         Start::Oldest => fresh(each(&|log| read::start(log).into_iter().collect())),
         Start::Offset(offset) => at_offset(selected, *offset),
+        Start::Since(time) => since(selected, *time, counting),
         Start::Tail(count) => fresh(back_from_end(selected, *count, counting)),
         Start::After { id, otherwise } => match id.parse::<Cursor>() {
             Ok(cursor) => after(all, selected, &cursor),
@@ -104,7 +118,7 @@ fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
     if !cursor.positions().iter().all(is_known) {
         gaps.push(EarlyGap { log: None, missing: missing(Reason::UnknownLog) });
     }
-    Started { readers, gaps, resumed: true }
+    Started { readers, gaps, resumed: true, basis: None }
 }
 
 fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
@@ -122,7 +136,7 @@ fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
         };
         readers.push(Reader::new(log.clone(), places));
     }
-    Started { readers, gaps, resumed: true }
+    Started { readers, gaps, resumed: true, basis: None }
 }
 
 /// Counts back over all logs together. Where a record's time is not known its file's is: the records of the file that
@@ -131,7 +145,12 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
     let mut found = Vec::new();
     for (index, log) in selected.iter().enumerate() {
         let line_bytes_max = counting.line_bytes_max;
-        let starts = read::last_records(log, count, line_bytes_max, &mut |line| (counting.keeps)(log, line));
+        let newest = log.state().newest().map_or(0, |newest| newest.serial);
+        let starts = if (counting.way)(log, newest).joins() {
+            last_joined(log, count, counting)
+        } else {
+            read::last_records(log, count, line_bytes_max, &mut |line| (counting.keeps)(log, line))
+        };
         // Each log's records are in order already, whatever the times of its files; a stable sort keeps them so.
         let mut latest: Option<SystemTime> = None;
         for (serial, offset) in starts {
@@ -149,6 +168,47 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
         Reader::new(log.clone(), places)
     };
     selected.iter().enumerate().map(place).collect()
+}
+
+/// The starts of the last `count` records of a log whose lines are put together, the newest first. Reads more and more of
+/// its last lines until they hold so many.
+fn last_joined(log: &Log, count: usize, counting: &mut Counting<'_>) -> Vec<(u64, u64)> {
+    let mut lines = count.saturating_mul(4).saturating_add(64);
+    loop {
+        let starts = read::last_records(log, lines, counting.line_bytes_max, &mut |_| true);
+        let Some(&(serial, offset)) = starts.last() else { return Vec::new() };
+        let Ok(from) = read::place_at(log, serial, offset) else { return Vec::new() };
+        let (mut joiner, mut found) = (Joiner::default(), Vec::new());
+        let mut keep = |joined: Option<Joined>| {
+            let kept = joined.filter(|joined| (counting.keeps)(log, &joined.line(counting.line_bytes_max)));
+            found.extend(kept.map(|joined| joined.start));
+        };
+        read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
+            keep(joiner.take(serial, line, position, &(counting.way)(log, serial)));
+            ControlFlow::Continue(())
+        });
+        while let Some(joined) = joiner.end_quiet(true) {
+            keep(Some(joined));
+        }
+        // The first may be the end of one that begins before.
+        if starts.len() < lines || found.len() > count {
+            return found.into_iter().rev().take(count).collect();
+        }
+        lines = lines.saturating_mul(4);
+    }
+}
+
+/// The first records that are not older than a time.
+fn since(selected: &[Arc<Log>], time: Timestamp, counting: &Counting<'_>) -> Started {
+    let mut basis = None;
+    let reader = |log: &Arc<Log>| {
+        let (place, by) = since::find(log, time, counting.time_of, counting.line_bytes_max);
+        // Of several logs the least sure is told.
+        basis = basis.max(Some(by));
+        Reader::new(log.clone(), place.map_or_else(|| read::ends(log), |place| with_growing(log, place)))
+    };
+    let readers = selected.iter().map(reader).collect();
+    Started { readers, gaps: Vec::new(), resumed: false, basis }
 }
 
 /// `place`, and the ends of earlier generations that can still grow: what they hold already is before the start.

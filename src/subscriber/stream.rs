@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use tokio::sync::watch;
 
 use super::filter::Filter;
@@ -13,7 +15,7 @@ use super::reader::{Hole, Next, Reader};
 use super::rules::Origin;
 use super::start::EarlyGap;
 use super::{Shared, Slot, Wanted};
-use crate::event::{Event, Gap, Id, LogChange, LogNotice, Reason, Resume, Rotate};
+use crate::event::{Basis, Event, Gap, Hello, Id, LogChange, LogNotice, Reason, Resume, Rotate};
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, SourceId, write_others};
 use crate::record::Record;
 use crate::source::read::LongRecord;
@@ -51,6 +53,7 @@ pub struct Subscription {
     filter: Filter,
     left: Option<u64>,
     follow: bool,
+    until: Option<Until>,
     early: VecDeque<Early>,
     asked: Option<String>,
     /// Whether anybody looks at what records say of themselves.
@@ -66,9 +69,41 @@ pub struct Subscription {
     _slot: Slot,
 }
 
+/// The time after which no record is wanted.
+struct Until {
+    time: Timestamp,
+    /// The logs of which the last record that carries a time is younger.
+    passed: BTreeSet<SourceId>,
+}
+
+impl Until {
+    fn new(time: Timestamp) -> Self {
+        Until { time, passed: BTreeSet::new() }
+    }
+
+    fn has_come(&self) -> bool {
+        Timestamp::now() >= self.time
+    }
+
+    /// How long it is until then.
+    fn left(&self) -> Duration {
+        Duration::try_from(self.time.duration_since(Timestamp::now())).unwrap_or_default()
+    }
+
+    /// Whether a record is wanted; one without a time is like the one before it.
+    fn keeps(&mut self, log: SourceId, time: Option<Timestamp>) -> bool {
+        match time {
+            Some(time) if time > self.time => drop(self.passed.insert(log)),
+            Some(_) => drop(self.passed.remove(&log)),
+            None => {}
+        }
+        !self.passed.contains(&log)
+    }
+}
+
 /// What is sent before the first record.
 enum Early {
-    Hello(Resume),
+    Hello(Hello),
     Gap(EarlyGap),
 }
 
@@ -92,6 +127,8 @@ pub(super) struct Parts {
     pub readers: Vec<Reader>,
     pub gaps: Vec<EarlyGap>,
     pub resumed: bool,
+    pub basis: Option<Basis>,
+    pub until: Option<Timestamp>,
     pub filter: Filter,
     pub limit: Option<u64>,
     pub follow: bool,
@@ -108,9 +145,14 @@ impl Subscription {
             (true, true) => Resume::Exact,
             (true, false) => Resume::Fresh,
         };
-        let early = std::iter::once(Early::Hello(resume)).chain(parts.gaps.into_iter().map(Early::Gap)).collect();
+        let early = std::iter::once(Early::Hello(Hello { resume, since_basis: parts.basis }))
+            .chain(parts.gaps.into_iter().map(Early::Gap))
+            .collect();
         let mut readers = parts.readers;
-        if !parts.follow {
+        let until = parts.until.map(Until::new);
+        // What is still to come is not wanted.
+        let follow = parts.follow && until.as_ref().is_none_or(|until| !until.has_come());
+        if !follow {
             readers.iter_mut().for_each(Reader::stop_at_present_end);
         }
         let told = readers.iter().map(told).collect();
@@ -125,10 +167,11 @@ impl Subscription {
             wanted: parts.wanted,
             readers,
             notices: Notices { wanted: parts.notices, told },
-            asks_meaning: parts.asks_meaning || parts.filter.asks_meaning(),
+            asks_meaning: parts.asks_meaning || parts.until.is_some() || parts.filter.asks_meaning(),
             filter: parts.filter,
             left: parts.limit,
-            follow: parts.follow,
+            follow,
+            until,
             early,
             asked: parts.asked,
             turn: 0,
@@ -148,7 +191,7 @@ impl Subscription {
 
     /// Whether a stream that was resumed with `follow=false` has nothing left to give.
     pub fn has_nothing_left(&mut self) -> bool {
-        let resumed = self.early.iter().all(|early| matches!(early, Early::Hello(Resume::Exact)));
+        let resumed = self.early.iter().all(|early| matches!(early, Early::Hello(Hello { resume: Resume::Exact, .. })));
         resumed && !self.follow && self.readers.iter_mut().all(Reader::is_at_end)
     }
 
@@ -156,7 +199,8 @@ impl Subscription {
     pub fn due(&self) -> Option<Instant> {
         let checkpoint = self.held_back.since.map(|since| since + CHECKPOINT_TIME);
         let quiet = self.readers.iter().filter_map(|reader| reader.joiner.due());
-        checkpoint.into_iter().chain(self.again_at).chain(quiet).min()
+        let until = self.until.as_ref().filter(|_| self.follow).map(|until| Instant::now() + until.left());
+        checkpoint.into_iter().chain(self.again_at).chain(quiet).chain(until).min()
     }
 
     /// Hands the next events, at most about 128 KiB of records, to `sink`. Must not be dropped before it is done.
@@ -170,6 +214,10 @@ impl Subscription {
         }
         if self.left == Some(0) {
             return Filled::End;
+        }
+        if self.follow && self.until.as_ref().is_some_and(Until::has_come) {
+            self.follow = false;
+            self.readers.iter_mut().for_each(Reader::stop_at_present_end);
         }
         // What moves from here on wakes `moved`.
         self.moves.mark_unchanged();
@@ -273,7 +321,7 @@ impl Subscription {
                 break;
             }
             end = line.end;
-            if let Some(record) = self.kept(&origin, line) {
+            if let Some(record) = shared.rules.apply(&origin, line).filter(|record| self.wants(log.source, record)) {
                 let own = piece.position(log.source, hint, line.end);
                 sink.event(&Id { own, others: &others }, &Event::Record(record));
                 self.left = self.left.map(|left| left - 1);
@@ -302,7 +350,7 @@ impl Subscription {
             reader.advance(serial, long.after);
             return self.tell_joined(index, joined, long.after.offset - long.start, sink);
         }
-        if let Some(record) = self.kept(&origin, line) {
+        if let Some(record) = shared.rules.apply(&origin, line).filter(|record| self.wants(log.source, record)) {
             sink.event(&Id { own: long.after, others: &others }, &Event::Record(record));
             self.left = self.left.map(|left| left - 1);
             self.held_back = HeldBack::default();
@@ -318,7 +366,11 @@ impl Subscription {
         let log = self.readers[index].log.clone();
         let shared = self.shared.clone();
         let origin = Origin { time: joined.time, ..shared.origin(&log, Some(joined.end.0), self.asks_meaning) };
-        match shared.rules.apply(&origin, joined.line(shared.limits.line_bytes_max)).filter(|record| self.filter.keeps(record)) {
+        match shared
+            .rules
+            .apply(&origin, joined.line(shared.limits.line_bytes_max))
+            .filter(|record| self.wants(log.source, record))
+        {
             Some(record) => {
                 self.tell(index, &Event::Record(record), sink);
                 self.left = self.left.map(|left| left - 1);
@@ -338,8 +390,10 @@ impl Subscription {
         any
     }
 
-    fn kept<'a>(&'a self, origin: &Origin<'a>, line: Line<'a>) -> Option<Record<'a>> {
-        self.shared.rules.apply(origin, line).filter(|record| self.filter.keeps(record))
+    /// Whether the client wants a record of a log.
+    fn wants(&mut self, log: SourceId, record: &Record<'_>) -> bool {
+        let timely = self.until.as_mut().is_none_or(|until| until.keeps(log, record.time));
+        timely && self.filter.keeps(record)
     }
 
     /// Sends an event of the server's own: its id is where log `index` stands.
@@ -353,7 +407,7 @@ impl Subscription {
 
     fn tell_early(&mut self, early: Early, sink: &mut impl Sink) {
         match early {
-            Early::Hello(resume) => self.tell(0, &Event::Hello(resume), sink),
+            Early::Hello(hello) => self.tell(0, &Event::Hello(hello), sink),
             Early::Gap(EarlyGap { log, missing }) => {
                 let index = self.readers.iter().position(|reader| Some(&*reader.log.name) == log.as_deref()).unwrap_or(0);
                 let gap = Gap {

@@ -214,3 +214,93 @@ fn a_wrong_format_or_multiline_is_named_with_file_and_line() {
         assert!(said.contains("sidetail.toml:") && said.contains(expected), "{said}");
     }
 }
+
+/// Two thousand lines, one each second from 10:00:00 on.
+fn timed(layout: impl Fn(&str, usize) -> String) -> String {
+    let clock = |second: usize| format!("2026-11-22T{:02}:{:02}:{:02}", 10 + second / 3600, second / 60 % 60, second % 60);
+    (0..2000).map(|second| layout(&clock(second), second) + "\n").collect()
+}
+
+#[test]
+fn since_and_until_cut_history_by_the_times_in_it_through_rotated_and_compressed_files() {
+    let layouts: [fn(&str, usize) -> String; 3] = [
+        |time, number| format!("{time}Z INFO line {number:04} {}", "x".repeat(200)),
+        |time, number| serde_json::json!({"time": format!("{time}Z"), "n": number, "fill": "y".repeat(200)}).to_string(),
+        |time, number| format!("{time}.5Z stdout F line {number:04} {}", "z".repeat(200)),
+    ];
+    for layout in layouts {
+        let content = timed(layout);
+        let cut = |from: usize, to: usize| {
+            content.lines().skip(from).take(to - from).map(|line| format!("{line}\n")).collect::<String>()
+        };
+        let world = World::new();
+        world.file("app.log.2", cut(0, 600));
+        crate::harness::log::gzip(&world.path("app.log.2"));
+        world.file("app.log.1", cut(600, 1200));
+        world.file("app.log", cut(1200, 2000));
+        let agent = agent(&world, "");
+        let all = agent.events(EVERYTHING);
+        assert_eq!(all.len(), 2000);
+        // The second that has been reached at each place.
+        for (place, time) in [(0, "10:00:00"), (300, "10:05:00"), (600, "10:10:00"), (601, "10:10:01"), (1999, "10:33:19")] {
+            let stream = agent.stream(&format!("/events?since=2026-11-22T{time}Z&follow=false"));
+            assert_eq!(stream.hello().json()["since_basis"], "time");
+            assert_eq!(lines_of(&stream.rest()), lines_of(&all[place..]), "since {time}");
+        }
+        let some = agent.lines("/events?since=2026-11-22T10:05:00Z&until=2026-11-22T10:15:00.9Z");
+        assert_eq!(some, lines_of(&all[300..901]));
+        assert_eq!(agent.lines("/events?since=1m&follow=false"), [""; 0]);
+        assert_eq!(agent.lines("/events?since=100000h&follow=false").len(), 2000);
+    }
+}
+
+#[test]
+fn since_goes_by_arrival_where_the_agent_saw_it_and_by_files_where_nothing_else_tells() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    for number in 0..3 {
+        log.line(&format!("without a time {number}"));
+    }
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    std::fs::File::options().append(true).open(log.path()).unwrap().set_modified(old).unwrap();
+    let agent = agent(&world, "");
+    let stream = agent.stream("/events?since=2h&follow=false");
+    assert_eq!(stream.hello().json()["since_basis"], "mtime");
+    assert_eq!(lines_of(&stream.rest()), log.written());
+    let began = std::time::Instant::now();
+    let mut live = agent.stream("/events");
+    // That is as exact as the index is.
+    while began.elapsed() < std::time::Duration::from_millis(1100) {
+        agent.logs();
+    }
+    log.line("it has arrived");
+    assert_eq!(live.lines(1), ["it has arrived"]);
+    let stream = agent.stream("/events?since=900ms&follow=false");
+    assert_eq!(stream.hello().json()["since_basis"], "arrival");
+    assert_eq!(lines_of(&stream.rest()), ["it has arrived"]);
+}
+
+#[test]
+fn a_stream_until_a_time_to_come_is_live_and_then_ends() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = agent(&world, "");
+    let until = std::time::SystemTime::now() + std::time::Duration::from_millis(900);
+    let until = humantime::format_rfc3339_millis(until);
+    let mut stream = agent.stream(&format!("/events?until={until}"));
+    log.line("in time");
+    assert_eq!(stream.lines(1), ["in time"]);
+    assert_eq!(stream.rest(), []);
+}
+
+#[test]
+fn tail_counts_records_and_not_lines_where_lines_are_put_together() {
+    let content: String = (0..300).map(|number| format!("ERROR {number:03}\n  at a\n  at b\n")).collect();
+    let (_world, agent) = on(&content, "multiline = \"auto\"");
+    for count in [1, 2, 50, 299, 300] {
+        let lines = agent.lines(&format!("/events?tail={count}&follow=false"));
+        assert_eq!(lines.len(), count);
+        assert_eq!(lines[0], format!("ERROR {:03}\n  at a\n  at b", 300 - count));
+    }
+    assert_eq!(agent.lines("/events?tail=3&match=ERROR%20.*7&follow=false").len(), 3);
+}

@@ -1,0 +1,81 @@
+//! Where the records begin that are not older than a time: by when they arrived, where this agent saw that; else by the
+//! times that they carry; else by the times of their files. Reads files: blocks.
+
+use std::ops::ControlFlow;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use crate::event::Basis;
+use crate::source::catalog::Log;
+use crate::source::content::Storage;
+use crate::source::generation::Generation;
+use crate::source::read::{self, Place};
+
+/// A search stops to halve the content where no more than this is left, in bytes.
+const HALVED_BYTES_MIN: u64 = 64 << 10;
+/// How many lines may have no time until a place counts as one without.
+const PROBED_LINES_MAX: usize = 200;
+
+/// The time that a line of generation `serial` carries.
+pub type TimeOf<'a> = dyn Fn(&Log, u64, &[u8]) -> Option<Timestamp> + 'a;
+
+/// The place of the first record of a log that is not older than `since`; none at all where that is its end.
+pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: usize) -> (Option<Place>, Basis) {
+    let time = SystemTime::from(since);
+    if let Some((serial, offset)) = log.state().arrived_since(time)
+        && let Ok(place) = read::place_at(log, serial, offset)
+    {
+        return (Some(place), Basis::Arrival);
+    }
+    let generations = log.state().generations.clone();
+    let kept = |generation: &&Generation| generation.storage != Storage::Lost && !generation.is_empty();
+    // Nothing in a file is younger than its last write.
+    let Some(first) = generations.iter().filter(kept).find(|generation| generation.modified >= time) else {
+        return (None, Basis::Mtime);
+    };
+    let mut timed = false;
+    let mut found = None;
+    let from = halve(log, first, since, time_of).unwrap_or_else(|| read::at_base(log, first));
+    read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
+        let time = time_of(log, serial, line.known);
+        timed |= time.is_some();
+        if time.is_none_or(|time| time < since) {
+            return ControlFlow::Continue(());
+        }
+        found = Some(Place { serial, position });
+        ControlFlow::Break(())
+    });
+    match found {
+        Some(place) => (Some(place), Basis::Time),
+        None if timed => (None, Basis::Time),
+        None => (Some(read::at_base(log, first)), Basis::Mtime),
+    }
+}
+
+/// A place in a plain generation before its first record since then, found by halving.
+fn halve(log: &Log, generation: &Generation, since: Timestamp, time_of: &TimeOf<'_>) -> Option<Place> {
+    if generation.storage != Storage::Plain {
+        return None;
+    }
+    let (mut low, mut high) = (generation.first(), generation.end);
+    while high - low > HALVED_BYTES_MIN {
+        let middle = low + (high - low) / 2;
+        let place = read::place_at(log, generation.serial, middle).ok()?;
+        let (mut lines, mut time) = (0, None);
+        read::scan(log, place, 0, &mut |serial, line, _| {
+            lines += 1;
+            time = time_of(log, serial, line.known);
+            if time.is_some() || lines > PROBED_LINES_MAX || serial != generation.serial {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        if time? < since {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    read::place_at(log, generation.serial, low).ok()
+}
