@@ -12,8 +12,10 @@ use sidetail::demo::Demo;
 use sidetail::http::{self, Listener};
 use sidetail::source::follow;
 use sidetail::source::pattern::LogPattern;
+use sidetail::subscriber::explain::explain;
 use sidetail::subscriber::filter::Pattern;
 use sidetail::subscriber::rules::{EventData, EventRule};
+use sidetail::subscriber::scope::Scope;
 use sidetail::subscriber::{Feed, Limits};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -27,6 +29,7 @@ const WRONG_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let done = match config::from_environment() {
         Ok(Job::Print(text)) => print(&text),
+        Ok(Job::TestRules(config, log)) => test_rules(&config, &log),
         Ok(Job::Serve(config)) => serve(*config),
         Ok(Job::Demo(config)) => demo(*config),
         Err(why) => {
@@ -51,6 +54,15 @@ fn print(text: &[u8]) -> io::Result<()> {
     }
 }
 
+fn test_rules(config: &Config, log: &str) -> io::Result<()> {
+    let of_log = config.logs.iter().position(|pattern| pattern.only_name().as_deref() == Some(log));
+    let layout = of_log.and_then(|pattern| config.layouts.get(pattern)).cloned().unwrap_or_default();
+    match explain(io::stdin().lock(), io::stdout().lock(), log, (&config.rules, &layout), config.line_bytes_max) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        told => told,
+    }
+}
+
 fn demo(config: Config) -> io::Result<()> {
     let demo = Demo::start()?;
     let pattern = |(name, path): (&str, std::path::PathBuf)| LogPattern::new(Some(name), &path).map_err(io::Error::other);
@@ -58,7 +70,8 @@ fn demo(config: Config) -> io::Result<()> {
     let mut rules = config.rules;
     if rules.event.is_empty() {
         let pattern = Pattern::new(DEMO_PRICE).map_err(io::Error::other)?;
-        rules.event.push(EventRule { name: "update".into(), pattern, data: EventData::Captures });
+        let scope = Scope::default();
+        rules.event.push(EventRule { name: "update".into(), pattern, scope, data: EventData::Captures });
     }
     // Ends before the folder goes.
     serve(Config { logs, rules, ..config })

@@ -1,5 +1,6 @@
 //! The config file: its tables, and errors that name file, line and key.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,14 @@ use serde::Deserialize;
 use super::options::Options;
 use super::values::{FormatWord, parsed};
 use crate::event::RESERVED_NAMES;
+use crate::format::level::Level;
 use crate::format::time::Clock;
 use crate::source::pattern::LogPattern;
 use crate::subscriber::filter::Pattern;
 use crate::subscriber::join::Multiline;
 use crate::subscriber::layout::Layout;
-use crate::subscriber::rules::{EventData, EventRule, Redact, Rules};
+use crate::subscriber::rules::{DropRule, EventData, EventRule, Redact, Rules};
+use crate::subscriber::scope::Scope;
 
 /// The largest config file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -86,20 +89,56 @@ impl TryFrom<MultilineTable> for Multiline {
 
 /// `[[drop]]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "DropTable")]
+pub struct DropEntry(DropRule);
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DropEntry {
-    #[serde(rename = "match", deserialize_with = "parsed")]
-    pattern: Pattern,
+struct DropTable {
+    #[serde(rename = "match")]
+    pattern: Option<PatternWord>,
+    log: Option<Names>,
+    level: Option<LevelWord>,
+    max_level: Option<LevelWord>,
+    #[serde(default)]
+    fields: Fields,
+}
+
+impl TryFrom<DropTable> for DropEntry {
+    type Error = String;
+
+    fn try_from(table: DropTable) -> Result<Self, String> {
+        let scope = scope(table.log, table.level, table.max_level, table.fields)?;
+        Ok(DropEntry(DropRule { pattern: matching(table.pattern, &scope)?, scope }))
+    }
 }
 
 /// `[[redact]]`
 #[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "RedactTable")]
+pub struct RedactEntry(Redact);
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RedactEntry {
-    #[serde(rename = "match", deserialize_with = "parsed")]
-    pattern: Pattern,
+struct RedactTable {
+    #[serde(rename = "match")]
+    pattern: PatternWord,
     #[serde(default = "stars")]
     with: String,
+    log: Option<Names>,
+    level: Option<LevelWord>,
+    max_level: Option<LevelWord>,
+    #[serde(default)]
+    fields: Fields,
+}
+
+impl TryFrom<RedactTable> for RedactEntry {
+    type Error = String;
+
+    fn try_from(table: RedactTable) -> Result<Self, String> {
+        let scope = scope(table.log, table.level, table.max_level, table.fields)?;
+        Ok(RedactEntry(Redact { pattern: table.pattern.0, with: table.with, scope }))
+    }
 }
 
 fn stars() -> String {
@@ -108,28 +147,84 @@ fn stars() -> String {
 
 /// `[[event]]`
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "EventTable")]
-pub struct EventEntry(EventTable);
+#[serde(try_from = "EventTable")]
+pub struct EventEntry(EventRule);
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventTable {
     #[serde(deserialize_with = "parsed")]
     name: EventName,
-    #[serde(rename = "match", deserialize_with = "parsed")]
-    pattern: Pattern,
+    #[serde(rename = "match")]
+    pattern: Option<PatternWord>,
     #[serde(default)]
     data: EventData,
+    log: Option<Names>,
+    level: Option<LevelWord>,
+    max_level: Option<LevelWord>,
+    #[serde(default)]
+    fields: Fields,
 }
 
 impl TryFrom<EventTable> for EventEntry {
     type Error = String;
 
     fn try_from(table: EventTable) -> Result<Self, String> {
-        if table.data == EventData::Captures && !table.pattern.has_names() {
+        let scope = scope(table.log, table.level, table.max_level, table.fields)?;
+        let pattern = matching(table.pattern, &scope)?;
+        if table.data == EventData::Captures && !pattern.has_names() {
             return Err("data = \"captures\" needs a named group in match; write (?P<name>…)".into());
         }
-        Ok(EventEntry(table))
+        Ok(EventEntry(EventRule { name: table.name.0, pattern, data: table.data, scope }))
+    }
+}
+
+/// `"one"` or `["one", "another"]`
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "write a name or a list of names")]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+struct LevelWord(Level);
+
+impl<'de> Deserialize<'de> for LevelWord {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer).map(LevelWord)
+    }
+}
+
+struct PatternWord(Pattern);
+
+impl<'de> Deserialize<'de> for PatternWord {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer).map(PatternWord)
+    }
+}
+
+type Fields = BTreeMap<String, PatternWord>;
+
+/// What any rule may say of the records that it is about.
+fn scope(log: Option<Names>, level: Option<LevelWord>, max_level: Option<LevelWord>, fields: Fields) -> Result<Scope, String> {
+    let names = match log {
+        None => Vec::new(),
+        Some(Names::One(name)) => vec![name],
+        Some(Names::Many(names)) => names,
+    };
+    let mut scope = Scope::of_logs(names)?;
+    scope.least = level.map(|LevelWord(level)| level);
+    scope.most = max_level.map(|LevelWord(level)| level);
+    scope.fields = fields.into_iter().map(|(name, PatternWord(pattern))| (name, pattern)).collect();
+    Ok(scope)
+}
+
+/// The pattern of a rule, which may leave it out if it says anything else of its records.
+fn matching(pattern: Option<PatternWord>, scope: &Scope) -> Result<Pattern, String> {
+    match pattern {
+        Some(PatternWord(pattern)) => Ok(pattern),
+        None if scope.asks_meaning() || !scope.names.is_empty() => Ok(Pattern::new("").expect("the empty pattern is one")),
+        None => Err("a rule needs match, log, level, max_level or fields".into()),
     }
 }
 
@@ -155,14 +250,24 @@ impl std::str::FromStr for EventName {
 pub fn rules(options: &Options) -> Rules {
     Rules {
         clock: Clock { zone: options.timezone.clone().map_or(jiff::tz::TimeZone::UTC, |zone| zone.0) },
-        drop: options.drop.iter().map(|entry| entry.pattern.clone()).collect(),
-        redact: options.redact.iter().map(|entry| Redact { pattern: entry.pattern.clone(), with: entry.with.clone() }).collect(),
-        event: options
-            .event
-            .iter()
-            .map(|EventEntry(table)| EventRule { name: table.name.0.clone(), pattern: table.pattern.clone(), data: table.data })
-            .collect(),
+        drop: options.drop.iter().map(|DropEntry(rule)| rule.clone()).collect(),
+        redact: options.redact.iter().map(|RedactEntry(rule)| rule.clone()).collect(),
+        event: options.event.iter().map(|EventEntry(rule)| rule.clone()).collect(),
     }
+}
+
+/// A rule of the file at `path` that names a log which `known` does not have, if there is one; `known` are all that there
+/// can be.
+pub fn unknown_log(path: &Path, rules: &Rules, known: &[String]) -> Option<FileError> {
+    let scopes = rules.drop.iter().map(|rule| &rule.scope).chain(rules.redact.iter().map(|rule| &rule.scope));
+    let names = scopes.chain(rules.event.iter().map(|rule| &rule.scope)).flat_map(|scope| &scope.names);
+    let mut literal = names.filter(|name| !name.contains(['*', '?', '[', '{']));
+    let unknown = literal.find(|name| !known.contains(name))?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let named = |line: &str| line.trim_start().starts_with("log") && line.contains(&format!("\"{unknown}\""));
+    let line = text.lines().position(named).map(|line| line + 1);
+    let why = format!("there is no log {unknown:?}; there are: {}", known.join(", "));
+    Some(FileError { path: path.into(), line, key: Some("log".into()), why })
 }
 
 /// What is wrong with a config file.

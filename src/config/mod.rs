@@ -55,6 +55,14 @@ enum Command {
         #[arg(value_name = "LOG")]
         logs: Vec<String>,
     },
+    /// Read lines from standard input and print what the rules of a config make of each, as JSON
+    TestRules {
+        #[command(flatten)]
+        options: Box<Options>,
+        /// Name of the log that the lines are taken to be of [default: the first of the config]
+        #[arg(long, value_name = "NAME")]
+        log_name: Option<String>,
+    },
     /// Print shell completions
     Completions {
         /// The shell
@@ -71,6 +79,8 @@ pub enum Job {
     Serve(Box<Config>),
     /// The same with a log of its own.
     Demo(Box<Config>),
+    /// Say what lines from standard input become, as those of the log of this name.
+    TestRules(Box<Config>, String),
     /// Print this and end well.
     Print(Vec<u8>),
 }
@@ -132,6 +142,11 @@ pub fn from_environment() -> Result<Job, String> {
         None => Ok(Job::Serve(Box::new(decide(cli.options, &cli.logs, true)?))),
         Some(Command::Demo { options }) => Ok(Job::Demo(Box::new(decide(*options, &[], false)?))),
         Some(Command::Check { options, logs }) => Ok(Job::Print(decide(*options, &logs, true)?.summary().into_bytes())),
+        Some(Command::TestRules { options, log_name }) => {
+            let config = decide(*options, &[], false)?;
+            let name = log_name.or_else(|| config.logs.first()?.only_name()).unwrap_or_else(|| "stdin".into());
+            Ok(Job::TestRules(Box::new(config), name))
+        }
         Some(Command::Completions { shell }) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sidetail", &mut out);
@@ -161,6 +176,14 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     }
     let from = options.config.as_deref().map_or(String::new(), |file| format!("{}: ", file.display()));
     no_name_twice(&patterns).map_err(|why| error(format!("{from}{why}")))?;
+    let rules = file::rules(&options);
+    // Where a glob may mean any name, nothing can be said.
+    let known: Option<Vec<String>> = patterns.iter().map(LogPattern::only_name).collect();
+    if let (Some(path), Some(known)) = (&options.config, known.filter(|_| logs_needed))
+        && let Some(unknown) = file::unknown_log(path, &rules, &known)
+    {
+        return Err(error(unknown.to_string()));
+    }
     let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(tls::load(certificate, key).map_err(error)?),
@@ -170,7 +193,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     Ok(Config {
         tls,
         layouts,
-        rules: file::rules(&options),
+        rules,
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
         listen: options.listen.unwrap_or(Listen::Tcp("127.0.0.1:7878".into())),
         base_path: options.base_path.unwrap_or_default().0,

@@ -49,6 +49,13 @@ pub struct Meaning<'a> {
     pub fields: Option<Cow<'a, str>>,
 }
 
+impl Meaning<'_> {
+    /// The same, with fields of its own.
+    pub fn into_owned(self) -> Meaning<'static> {
+        Meaning { time: self.time, level: self.level, fields: self.fields.map(|fields| Cow::Owned(fields.into_owned())) }
+    }
+}
+
 impl Format {
     /// All of them.
     pub const ALL: [Format; 6] = [Format::Plain, Format::Json, Format::Logfmt, Format::Clf, Format::Cri, Format::Docker];

@@ -1,11 +1,13 @@
 //! Records to events: who wants what, from where, and what the operator's rules make of it. Never opens a file, never
 //! touches a socket.
 
+pub mod explain;
 pub mod filter;
 pub mod join;
 pub mod layout;
 pub mod rules;
 pub mod reader;
+pub mod scope;
 pub mod since;
 pub mod start;
 pub mod stream;

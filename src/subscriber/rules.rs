@@ -6,16 +6,17 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::filter::Pattern;
-use crate::format::Format;
+use super::scope::Scope;
 use crate::format::time::Clock;
+use crate::format::{Format, Meaning};
 use crate::record::Record;
 use crate::source::split::{Line, cut};
 
 /// All rules, in the order in which they apply: drop, redact, event.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Lines that match any of these never leave the agent.
-    pub drop: Vec<Pattern>,
+    /// Records that match any of these never leave the agent.
+    pub drop: Vec<DropRule>,
     /// What matches is replaced.
     pub redact: Vec<Redact>,
     /// The first that matches names the record.
@@ -39,9 +40,20 @@ pub struct Origin<'a> {
     pub asked: bool,
 }
 
+/// Keeps records back.
+#[derive(Clone, Debug)]
+pub struct DropRule {
+    /// Which records, by their text.
+    pub pattern: Pattern,
+    /// Which records else.
+    pub scope: Scope,
+}
+
 /// Replaces what matches.
 #[derive(Clone, Debug)]
 pub struct Redact {
+    /// In which records.
+    pub scope: Scope,
     /// What to blot out.
     pub pattern: Pattern,
     /// What stands there instead.
@@ -53,8 +65,10 @@ pub struct Redact {
 pub struct EventRule {
     /// The event's name.
     pub name: String,
-    /// Which records.
+    /// Which records, by their text.
     pub pattern: Pattern,
+    /// Which records else.
+    pub scope: Scope,
     /// What becomes the payload.
     pub data: EventData,
 }
@@ -73,10 +87,13 @@ pub enum EventData {
 impl Rules {
     /// The record that a text becomes; `None` where a rule drops it.
     pub fn apply<'a>(&'a self, origin: &Origin<'a>, line: Line<'a>) -> Option<Record<'a>> {
-        if self.drop.iter().any(|pattern| pattern.matches(line.known)) {
+        let say = |text: &[u8]| origin.format.meaning(text, &self.clock, origin.latest).into_owned();
+        let raw = if self.looks_at_lines() { say(line.known) } else { Meaning::default() };
+        if self.drop.iter().any(|rule| rule.scope.takes(origin.log, &raw) && rule.pattern.matches(line.known)) {
             return None;
         }
-        let text = if self.redact.is_empty() { Cow::Borrowed(line.bytes) } else { Cow::Owned(self.redacted(line)) };
+        let redact: Vec<&Redact> = self.redact.iter().filter(|redact| redact.scope.takes(origin.log, &raw)).collect();
+        let text = if redact.is_empty() { Cow::Borrowed(line.bytes) } else { Cow::Owned(redacted(line, &redact)) };
         let mut record = Record {
             log: origin.log,
             start: line.start,
@@ -89,12 +106,13 @@ impl Rules {
             fields: None,
             fields_are_payload: false,
         };
-        if origin.asked {
-            let meaning = origin.format.meaning(&record.line, &self.clock, origin.latest);
-            let fields = meaning.fields.map(Cow::into_owned);
-            (record.time, record.level, record.fields) = (origin.time.or(meaning.time), meaning.level, fields);
-        }
-        if let Some(rule) = self.event.iter().find(|rule| rule.pattern.matches(&record.line)) {
+        let asked = origin.asked || self.event.iter().any(|rule| rule.scope.asks_meaning());
+        let meaning = if asked { say(&record.line) } else { Meaning::default() };
+        let names = |rule: &&EventRule| rule.scope.takes(origin.log, &meaning) && rule.pattern.matches(&record.line);
+        let rule = self.event.iter().find(names);
+        (record.time, record.level) = (origin.time.or(meaning.time).filter(|_| asked), meaning.level);
+        record.fields = meaning.fields.map(Cow::into_owned);
+        if let Some(rule) = rule {
             record.event = Some(&rule.name);
             if rule.pattern.has_names() {
                 record.fields = rule.pattern.captures_json(&record.line);
@@ -104,13 +122,9 @@ impl Rules {
         Some(record)
     }
 
-    /// The line without what is blotted out. Rules see text, and more than the limit lets through: neither a byte that is
-    /// not UTF-8 nor the cut may hide a secret from its pattern.
-    fn redacted(&self, line: Line<'_>) -> Vec<u8> {
-        let text = String::from_utf8_lossy(line.known).into_owned().into_bytes();
-        let blot = |text: Vec<u8>, redact: &Redact| redact.pattern.replace(&text, &redact.with).into_owned();
-        let text = self.redact.iter().fold(text, blot);
-        if line.cut_from.is_some() { cut(&text, line.bytes.len()).to_vec() } else { text }
+    /// Whether a rule looks at what lines say of themselves before anything is blotted out.
+    fn looks_at_lines(&self) -> bool {
+        self.drop.iter().any(|rule| rule.scope.asks_meaning()) || self.redact.iter().any(|rule| rule.scope.asks_meaning())
     }
 
     /// The names that records can have.
@@ -120,6 +134,15 @@ impl Rules {
         names.dedup();
         names
     }
+}
+
+/// The line without what is blotted out. Rules see text, and more than the limit lets through: neither a byte that is not
+/// UTF-8 nor the cut may hide a secret from its pattern.
+fn redacted(line: Line<'_>, redact: &[&Redact]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(line.known).into_owned().into_bytes();
+    let blot = |text: Vec<u8>, redact: &&Redact| redact.pattern.replace(&text, &redact.with).into_owned();
+    let text = redact.iter().fold(text, blot);
+    if line.cut_from.is_some() { cut(&text, line.bytes.len()).to_vec() } else { text }
 }
 
 #[cfg(test)]
@@ -139,14 +162,19 @@ mod tests {
         let origin = Origin { log: "app", format: Format::Plain, latest: Timestamp::UNIX_EPOCH, asked: false, time: None };
         let rules = Rules {
             clock: Clock::default(),
-            drop: vec![pattern("GET /healthz")],
+            drop: vec![DropRule { pattern: pattern("GET /healthz"), scope: Scope::default() }],
             redact: vec![
-                Redact { pattern: pattern(r"(password|token)=\S+"), with: "$1=***".into() },
-                Redact { pattern: pattern("ACME"), with: "X".into() },
+                Redact { scope: Scope::default(), pattern: pattern(r"(password|token)=\S+"), with: "$1=***".into() },
+                Redact { scope: Scope::default(), pattern: pattern("ACME"), with: "X".into() },
             ],
             event: vec![
-                EventRule { name: "secret".into(), pattern: pattern("hunter2"), data: EventData::Line },
-                EventRule { name: "login".into(), pattern: pattern("user=(?P<user>\\w+)"), data: EventData::Captures },
+                EventRule { scope: Scope::default(), name: "secret".into(), pattern: pattern("hunter2"), data: EventData::Line },
+                EventRule {
+                    scope: Scope::default(),
+                    name: "login".into(),
+                    pattern: pattern("user=(?P<user>\\w+)"),
+                    data: EventData::Captures,
+                },
             ],
         };
         assert_eq!(rules.apply(&origin, line(b"GET /healthz 200")), None);

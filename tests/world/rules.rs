@@ -128,3 +128,68 @@ fn ids_do_not_depend_on_the_rules() {
     let ids = |agent: &Agent| -> Vec<_> { agent.events(EVERYTHING).into_iter().map(|record| record.id).collect() };
     assert_eq!(ids(&agent), ids(&world.agent(&["app=@/app.log"])));
 }
+
+/// What the lines of the logs `app` and `web` become under `rules`, as record objects.
+fn scoped(rules: &str) -> Vec<serde_json::Value> {
+    let world = World::new();
+    world.file("app.log", "{\"level\":\"debug\",\"msg\":\"noise\"}\n{\"level\":\"error\",\"user\":\"root\",\"code\":503}\n");
+    world.file("web.log", "10:00 DEBUG noise\n10:01 ERROR secret no\n");
+    let logs = ["app", "web"].map(|name| {
+        let path = world.path(&format!("{name}.log"));
+        format!("[[log]]\nname = \"{name}\"\npath = \"{}\"\n", path.display())
+    });
+    world.file("sidetail.toml", logs.concat() + rules);
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    agent.events("/events?from=start&follow=false&data=json").iter().map(crate::harness::Block::json).collect()
+}
+
+#[test]
+fn a_rule_may_be_about_some_logs_levels_and_fields_only() {
+    assert_eq!(scoped("[[drop]]\nmax_level = \"debug\"\n").len(), 2);
+    let left = scoped("[[drop]]\nlog = \"web\"\nmatch = 'noise'\n");
+    assert_eq!(left.iter().filter(|record| record["line"].to_string().contains("noise")).count(), 1);
+    let named = |rules: &str| -> Vec<String> {
+        scoped(rules).iter().filter(|record| record["event"] == "bad").map(|record| record["log"].to_string()).collect()
+    };
+    assert_eq!(named("[[event]]\nname = \"bad\"\nlevel = \"error\"\n").len(), 2);
+    assert_eq!(named("[[event]]\nname = \"bad\"\nfields = { code = '^5', user = 'root' }\n"), ["\"app\""]);
+    assert_eq!(named("[[event]]\nname = \"bad\"\nlog = [\"w*\"]\nlevel = \"warn\"\n"), ["\"web\""]);
+    let redacted = scoped("[[redact]]\nlog = \"app\"\nmatch = 'noise|secret'\n");
+    assert_eq!(redacted.iter().filter(|record| record["line"].to_string().contains("***")).count(), 1);
+}
+
+#[test]
+fn a_rule_that_cannot_match_fails_the_check_with_file_line_and_key() {
+    for (rule, expected) in [
+        ("[[drop]]\nmatch = '('", "sidetail.toml:5: drop.match: the pattern \"(\" is no regular expression"),
+        ("[[drop]]\nlog = \"wbe\"\nmatch = 'x'", "sidetail.toml:5: log: there is no log \"wbe\"; there are: app"),
+        ("[[event]]\nname = \"x\"\nlevel = \"loud\"", "sidetail.toml:6: event.level: \"loud\" is no level"),
+        ("[[drop]]", "a rule needs match, log, level, max_level or fields"),
+        ("[[drop]]\nmach = 'x'", "sidetail.toml:5"),
+    ] {
+        let world = World::new();
+        world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{rule}\n"));
+        let output = world.setup(&["check", "--config", "@/sidetail.toml"]).run();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{rule}: {said}");
+        assert!(said.contains(expected), "{rule}: {said}");
+    }
+}
+
+#[test]
+fn test_rules_shows_what_each_line_becomes() {
+    let world = World::new();
+    let rules = "[[log]]\nname = \"app\"\npath = \"/x/app.log\"\nmultiline = \"auto\"\n[[drop]]\nmatch = 'healthz'\n\
+                 [[redact]]\nmatch = 'pw=\\S+'\n[[event]]\nname = \"login\"\nmatch = 'user=(?P<user>\\w+)'\n";
+    world.file("sidetail.toml", rules);
+    let text = "10:00 INFO GET /healthz\n10:01 WARN user=ann pw=x\n10:02 ERROR no\n  at a\n";
+    let output = world.setup(&["test-rules", "--config", "@/sidetail.toml"]).run_with(text);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Vec<serde_json::Value> =
+        String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(told.len(), 3);
+    assert_eq!(told[0]["dropped"], true);
+    assert_eq!((&told[1]["event"], &told[1]["fields"]["user"]), (&"login".into(), &"ann".into()));
+    assert_eq!((&told[1]["line"], &told[1]["level"]), (&"10:01 WARN user=ann ***".into(), &"warn".into()));
+    assert_eq!(told[2]["line"], "10:02 ERROR no\n  at a");
+}

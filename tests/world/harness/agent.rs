@@ -1,7 +1,7 @@
 //! The real program as a child process: started, signalled, killed, started again.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -77,6 +77,15 @@ impl Setup {
         }
         std::fs::remove_file(&forbidden).expect("removing it");
         self
+    }
+
+    /// Runs `sidetail` with exactly these arguments and this standard input to its end.
+    pub fn run_with(&self, input: &str) -> Output {
+        let mut command = self.command();
+        let piped = command.args(&self.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("running sidetail");
+        child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("writing to it");
+        child.wait_with_output().expect("its end")
     }
 
     /// Runs `sidetail` with exactly these arguments to its end.
