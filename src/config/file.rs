@@ -353,7 +353,7 @@ mod tests {
             ),
             ("[[event]]\nname = \"gap\"\nmatch = 'a'\n", ":2: event.name: the event name \"gap\" is sidetail's own"),
             ("[[event]]\nname = \"a\"\nmatch = 'a'\ndata = \"captures\"\n", ":1: event: data = \"captures\" needs a named group"),
-            ("[[drop]]\nmatsch = 'a'\n", ":2: drop.matsch: unknown field `matsch`, expected `match`"),
+            ("[[drop]]\nmatsch = 'a'\n", ":2: drop.matsch: unknown field `matsch`, expected one of `match`, `log`"),
             ("[[log]]\nname = \"a b\"\npath = \"/x\"\n", ":1: log: \"a b\" is no name for a log"),
             ("[[redact]]\nwith = 'x'\n", ":1: redact: missing field `match`"),
             ("watch = \"often\"\n", ":1: watch: unknown variant `often`, expected one of `auto`, `notify`, `poll`"),

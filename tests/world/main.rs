@@ -3,6 +3,7 @@
 //! `SIDETAIL_TEST_WATCH=auto|poll` chooses how the agents of all tests watch their files.
 
 mod harness;
+mod uses;
 mod wire;
 mod ids;
 mod cuts;
