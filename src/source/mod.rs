@@ -2,7 +2,7 @@
 //! anyone listens.
 //!
 //! Reading order: a [`pattern`] means logs; [`follow`] looks at them when [`watch`] rings, [`change`] decides,
-//! [`append`] reads, `history` minds rotated files, the [`catalog`] knows; [`resolve`] finds the place of an id and
+//! [`append`] reads, `succeed` says how one file follows another, `history` minds rotated files, the [`catalog`] knows; [`resolve`] finds the place of an id and
 //! [`read`] serves readers from the hot [`tail`] or a [`generation`]'s [`content`], packed or not.
 
 pub mod append;
@@ -23,6 +23,7 @@ pub mod rotation;
 pub mod siblings;
 pub mod split;
 pub mod strength;
+mod succeed;
 pub mod tail;
 mod unpack;
 pub mod watch;
