@@ -185,7 +185,8 @@ impl Position {
 }
 
 /// What one stream has had: a position in each log that it follows, the latest event's own log first. A log may
-/// stand here twice while an earlier generation of it can still grow.
+/// stand here several times: while an earlier generation of it can still grow, and where lines are open that are to be one
+/// record with what follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(Vec<Position>);
 
