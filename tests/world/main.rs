@@ -16,6 +16,7 @@ mod held;
 mod start;
 mod filter;
 mod payload;
+mod producers;
 mod refusal;
 mod discovery;
 mod bad_input;
