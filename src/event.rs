@@ -1,5 +1,7 @@
 //! The closed set of things a stream can say (`busy` is said instead of one, by `sse`). Pure values; `sse` and its siblings turn them into bytes.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::position::{Position, write_id};
@@ -15,8 +17,8 @@ pub enum Event<'a> {
     Hello(Hello),
     /// A record of a log.
     Record(Record<'a>),
-    /// Records that the filter kept back have moved the position.
-    Pos,
+    /// Records that were kept back have moved the position.
+    Pos(Pos),
     /// Records that can't be given, or may have been given before.
     Gap(Gap),
     /// History ended here; what follows is live. Sent with `notices=true`.
@@ -60,6 +62,14 @@ pub struct Hello {
     /// What a start by time went by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_basis: Option<Basis>,
+}
+
+/// The position has moved without a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pos {
+    /// How many records rules that let only some through have held back since that was last told, by the rule's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub suppressed: BTreeMap<String, u64>,
 }
 
 /// What a start by time went by, the surest first.

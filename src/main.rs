@@ -71,7 +71,7 @@ fn demo(config: Config) -> io::Result<()> {
     if rules.event.is_empty() {
         let pattern = Pattern::new(DEMO_PRICE).map_err(io::Error::other)?;
         let scope = Scope::default();
-        rules.event.push(EventRule { name: "update".into(), pattern, scope, data: EventData::Captures });
+        rules.event.push(EventRule { name: "update".into(), pattern, scope, data: EventData::Captures, keep: None });
     }
     // Ends before the folder goes.
     serve(Config { logs, rules, ..config })

@@ -1,6 +1,7 @@
 //! Events to lines of JSON (`application/x-ndjson`). Pure.
 //!
-//! Every line is a record object, but for what must not be left out: a gap, and the notices that were asked for, are
+//! Every line is a record object, but for what must not be left out: a gap, how many records were suppressed, and the
+//! notices that were asked for, are
 //! `{"event":NAME,"id":…,"data":{…}}`. No record has one of these names.
 
 use serde::Serialize;
@@ -29,7 +30,9 @@ impl Writer {
 impl Sink for Writer {
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>) {
         match event {
-            Event::Hello(_) | Event::Pos => {}
+            Event::Hello(_) => {}
+            Event::Pos(pos) if pos.suppressed.is_empty() => {}
+            Event::Pos(pos) => self.notice("pos", pos, id),
             Event::Record(record) => {
                 record.write_object(&id.to_string(), &mut self.out);
                 self.out.push(b'\n');

@@ -91,7 +91,7 @@ impl Sink for Writer {
                 self.block("hello", hello, id);
             }
             Event::Record(record) => self.record(record, id),
-            Event::Pos => self.block("pos", &serde_json::json!({}), id),
+            Event::Pos(pos) => self.block("pos", pos, id),
             Event::Gap(gap) => self.block("gap", gap, id),
             Event::Live => self.block("live", &serde_json::json!({}), id),
             Event::Rotate(rotate) => self.block("rotate", rotate, id),
@@ -131,7 +131,7 @@ fn write_data(out: &mut Vec<u8>, text: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Hello, Resume};
+    use crate::event::{Hello, Pos, Resume};
     use crate::position::{Hint, Position, SourceId};
     use proptest::prelude::*;
     use std::borrow::Cow;
@@ -235,7 +235,7 @@ mod tests {
             for payload in [Payload::Line, Payload::Json] {
                 let mut writer = Writer::new(payload, 0);
                 writer.event(&id(), &Event::Record(record(&line)));
-                writer.event(&id(), &Event::Pos);
+                writer.event(&id(), &Event::Pos(Pos::default()));
                 let events = parse(&writer.out);
                 prop_assert_eq!(events.len(), 2);
                 prop_assert_eq!(&events[0].id, &id().to_string());

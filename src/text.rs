@@ -28,7 +28,9 @@ impl Writer {
 impl Sink for Writer {
     fn event(&mut self, _: &Id<'_>, event: &Event<'_>) {
         match event {
-            Event::Hello(_) | Event::Pos => {}
+            Event::Hello(_) => {}
+            Event::Pos(pos) if pos.suppressed.is_empty() => {}
+            Event::Pos(pos) => self.notice("pos", pos),
             Event::Record(record) => {
                 self.out.extend_from_slice(String::from_utf8_lossy(&record.line).replace('\0', "\u{2400}").as_bytes());
                 self.out.extend_from_slice(record.cut_mark().unwrap_or_default().as_bytes());

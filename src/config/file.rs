@@ -15,6 +15,7 @@ use crate::format::time::Clock;
 use crate::source::pattern::LogPattern;
 use crate::subscriber::filter::Pattern;
 use crate::subscriber::join::Multiline;
+use crate::subscriber::keep::Keep;
 use crate::subscriber::layout::Layout;
 use crate::subscriber::rules::{DropRule, EventData, EventRule, Redact, Rules};
 use crate::subscriber::scope::Scope;
@@ -102,6 +103,7 @@ struct DropTable {
     max_level: Option<LevelWord>,
     #[serde(default)]
     fields: Fields,
+    keep: Option<KeepWord>,
 }
 
 impl TryFrom<DropTable> for DropEntry {
@@ -109,7 +111,8 @@ impl TryFrom<DropTable> for DropEntry {
 
     fn try_from(table: DropTable) -> Result<Self, String> {
         let scope = scope(table.log, table.level, table.max_level, table.fields)?;
-        Ok(DropEntry(DropRule { pattern: matching(table.pattern, &scope)?, scope }))
+        let keep = table.keep.map(|KeepWord(keep)| keep);
+        Ok(DropEntry(DropRule { pattern: matching(table.pattern, &scope)?, scope, keep }))
     }
 }
 
@@ -164,6 +167,7 @@ struct EventTable {
     max_level: Option<LevelWord>,
     #[serde(default)]
     fields: Fields,
+    keep: Option<KeepWord>,
 }
 
 impl TryFrom<EventTable> for EventEntry {
@@ -175,7 +179,8 @@ impl TryFrom<EventTable> for EventEntry {
         if table.data == EventData::Captures && !pattern.has_names() {
             return Err("data = \"captures\" needs a named group in match; write (?P<name>…)".into());
         }
-        Ok(EventEntry(EventRule { name: table.name.0, pattern, data: table.data, scope }))
+        let keep = table.keep.map(|KeepWord(keep)| keep);
+        Ok(EventEntry(EventRule { name: table.name.0, pattern, data: table.data, scope, keep }))
     }
 }
 
@@ -192,6 +197,14 @@ struct LevelWord(Level);
 impl<'de> Deserialize<'de> for LevelWord {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         parsed(deserializer).map(LevelWord)
+    }
+}
+
+struct KeepWord(Keep);
+
+impl<'de> Deserialize<'de> for KeepWord {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer).map(KeepWord)
     }
 }
 
@@ -356,6 +369,7 @@ mod tests {
             ("[[drop]]\nmatsch = 'a'\n", ":2: drop.matsch: unknown field `matsch`, expected one of `match`, `log`"),
             ("[[log]]\nname = \"a b\"\npath = \"/x\"\n", ":1: log: \"a b\" is no name for a log"),
             ("[[redact]]\nwith = 'x'\n", ":1: redact: missing field `match`"),
+            ("[[drop]]\nmatch = 'a'\nkeep = \"2/3\"\n", ":3: drop.keep: \"2/3\" does not say how many to keep; write 1/100"),
             ("watch = \"often\"\n", ":1: watch: unknown variant `often`, expected one of `auto`, `notify`, `poll`"),
             ("log-level = 'loud'\n", ":1: log-level: \"loud\" is not one of error, warn"),
             ("max-line = \"1B\"\n", ":1: max-line: \"1B\" is not between 64B and 64MiB"),

@@ -47,6 +47,12 @@ impl Piece {
         &self.bytes[(from - first) as usize..(to - first) as usize]
     }
 
+    /// Its records before `offset`, where one starts, and those from there on.
+    pub fn split_at(self, offset: u64) -> (Piece, Piece) {
+        let length = self.bytes.len() - (self.end - offset) as usize;
+        (Piece { end: offset, bytes: self.bytes.slice(..length), head: self.head.clone(), ..self }, self.from(offset))
+    }
+
     /// The part of it from `start` on, with all bytes before that it has.
     fn from(&self, start: u64) -> Piece {
         Piece { start, ..self.clone() }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::join::{Joined, Joiner, Way};
+use super::keep::Throttle;
 use super::layout::Layout;
 use super::rules::{Origin, Rules};
 use crate::format::Format;
@@ -34,12 +35,12 @@ pub fn explain(
     }
     let format = layout.format.unwrap_or_else(|| Format::detect(&text[..text.len().min(1024)]));
     let way = Way { format, multiline: layout.multiline.as_ref(), clock: &rules.clock, line_bytes_max };
-    let mut joiner = Joiner::default();
+    let (mut joiner, mut throttle) = (Joiner::default(), Throttle::default());
     let mut tell = |joined: Option<Joined>| -> io::Result<()> {
         let Some(joined) = joined else { return Ok(()) };
         let origin = Origin { log, format, latest: Timestamp::now(), time: joined.time, asked: true };
         let line = joined.line(line_bytes_max);
-        let told = match rules.apply(&origin, line) {
+        let told = match rules.apply(&origin, line, &mut throttle) {
             None => json!({"off": [line.start, line.end], "dropped": true, "line": String::from_utf8_lossy(line.bytes)}),
             Some(record) => {
                 let mut object = Vec::new();

@@ -4,7 +4,9 @@
 pub mod explain;
 pub mod filter;
 pub mod join;
+pub mod keep;
 pub mod layout;
+pub mod merge;
 pub mod rules;
 pub mod reader;
 pub mod scope;
@@ -24,6 +26,7 @@ use crate::position::{CURSOR_POSITIONS_MAX, Cursor};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use filter::Filter;
 use join::Way;
+use keep::Throttle;
 use layout::Layout;
 use rules::{Origin, Rules};
 use start::{Counting, Start, start};
@@ -68,6 +71,11 @@ impl Shared {
             Some(wrapped) => self.rules.clock.of_value(&wrapped.time, latest),
             None => format.time(line, &self.rules.clock, latest),
         }
+    }
+
+    /// Whether several lines of a generation of a log may be one record.
+    fn joins(&self, log: &Log, serial: u64) -> bool {
+        self.way(log, self.origin(log, Some(serial), false).format).joins()
     }
 
     /// How the lines of a log are put together that are written in `format`.
@@ -228,9 +236,10 @@ impl Feed {
         }
         let searching = tokio::task::spawn_blocking(move || {
             let asked = request.filter.asks_meaning();
+            let mut throttle = Throttle::default();
             let mut keeps = |log: &Log, line: &crate::source::split::Line<'_>| {
                 let origin = shared.origin(log, None, asked);
-                shared.rules.apply(&origin, *line).is_some_and(|record| request.filter.keeps(&record))
+                shared.rules.apply(&origin, *line, &mut throttle).is_some_and(|record| request.filter.keeps(&record))
             };
             let way = |log: &Log, serial: u64| shared.way(log, shared.origin(log, Some(serial), false).format);
             let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);

@@ -37,6 +37,8 @@ pub struct Reader {
     /// Earlier generations that were read to their end and are settled.
     finished: Vec<Place>,
     until: Option<BTreeMap<u64, u64>>,
+    /// How far each generation went when the stream began; what lies behind is live.
+    history: BTreeMap<u64, u64>,
     opened: Option<Opened>,
     /// Generations that were read to an end that only reading could tell, or whose rest can't be had.
     exhausted: BTreeSet<u64>,
@@ -103,14 +105,21 @@ enum Plan {
     Lost(Place),
 }
 
+/// How far each generation of `log` goes now.
+fn present_ends(log: &Log) -> BTreeMap<u64, u64> {
+    log.state().generations.iter().map(|generation| (generation.serial, generation.end)).collect()
+}
+
 impl Reader {
     /// A reader at `places`, the oldest first; none means before all that the log will hold.
     pub fn new(log: Arc<Log>, places: Vec<Place>) -> Self {
+        let history = present_ends(&log);
         Reader {
             log,
             places,
             finished: Vec::new(),
             until: None,
+            history,
             opened: None,
             exhausted: BTreeSet::new(),
             joiner: Joiner::default(),
@@ -127,8 +136,18 @@ impl Reader {
 
     /// Ends this reader at what the log holds now.
     pub fn stop_at_present_end(&mut self) {
+        self.until = Some(present_ends(&self.log));
+    }
+
+    /// Whether it has not come to what is new since the stream began.
+    pub fn is_in_history(&self) -> bool {
         let state = self.log.state();
-        self.until = Some(state.generations.iter().map(|generation| (generation.serial, generation.end)).collect());
+        let unread = |place: &Place| {
+            let end = state.generation(place.serial).map_or(0, |generation| generation.end);
+            place.position.offset < self.history.get(&place.serial).copied().unwrap_or(0).min(end)
+        };
+        let later = self.places.last().map_or(0, |place| place.serial);
+        self.places.iter().any(unread) || self.history.keys().any(|serial| *serial > later)
     }
 
     /// Its positions, the current one first: what ids are made of.
@@ -182,7 +201,7 @@ impl Reader {
     }
 
     /// Where generation `serial` ends for this reader, if it must stop before its end.
-    pub fn stop(&self, serial: u64) -> u64 {
+    fn stop(&self, serial: u64) -> u64 {
         self.until.as_ref().map_or(u64::MAX, |until| until.get(&serial).copied().unwrap_or(0))
     }
 
@@ -302,7 +321,7 @@ impl Reader {
 
     async fn read(&mut self, place: Place, line_bytes_max: usize) -> Option<Next> {
         if let Some(piece) = read::fetch_hot(&self.log, &place) {
-            return Some(Next::Piece(piece));
+            return Some(self.piece(piece));
         }
         if let Some(doubt) = self.doubt.filter(|doubt| Instant::now() < doubt.again) {
             return Some(Next::Later(doubt.again));
@@ -316,7 +335,7 @@ impl Reader {
         let Ok((fetched, opened)) = cold.await else { return Some(Next::Nothing) };
         self.opened = opened;
         match fetched {
-            Ok(Fetched::Piece(piece)) => Some(Next::Piece(piece)),
+            Ok(Fetched::Piece(piece)) => Some(self.piece(piece)),
             Ok(Fetched::Long(record)) => Some(Next::Long { serial: place.serial, record }),
             Ok(Fetched::End) => {
                 self.exhausted.insert(place.serial);
@@ -324,6 +343,12 @@ impl Reader {
             }
             Err(trouble) => Some(self.trouble(place, &trouble)),
         }
+    }
+
+    /// A piece, as far as this reader may go in it.
+    fn piece(&self, piece: Piece) -> Next {
+        let stop = self.stop(piece.serial);
+        Next::Piece(if stop < piece.end { piece.split_at(stop).0 } else { piece })
     }
 
     /// Waits where the follower will know more in a moment, and tells where it does not.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::filter::Pattern;
+use super::keep::{Keep, Throttle};
 use super::scope::Scope;
 use crate::format::time::Clock;
 use crate::format::{Format, Meaning};
@@ -47,6 +48,8 @@ pub struct DropRule {
     pub pattern: Pattern,
     /// Which records else.
     pub scope: Scope,
+    /// How many of them are let through all the same.
+    pub keep: Option<Keep>,
 }
 
 /// Replaces what matches.
@@ -71,7 +74,12 @@ pub struct EventRule {
     pub scope: Scope,
     /// What becomes the payload.
     pub data: EventData,
+    /// How many of them are let through; all, if it does not say.
+    pub keep: Option<Keep>,
 }
+
+/// What records are called that a drop rule with a [`Keep`] holds back.
+const DROPPED: &str = "drop";
 
 /// What becomes the payload of a named record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
@@ -85,12 +93,16 @@ pub enum EventData {
 }
 
 impl Rules {
-    /// The record that a text becomes; `None` where a rule drops it.
-    pub fn apply<'a>(&'a self, origin: &Origin<'a>, line: Line<'a>) -> Option<Record<'a>> {
+    /// The record that a text becomes; `None` where a rule drops it, or `throttle` holds it back.
+    pub fn apply<'a>(&'a self, origin: &Origin<'a>, line: Line<'a>, throttle: &mut Throttle) -> Option<Record<'a>> {
         let say = |text: &[u8]| origin.format.meaning(text, &self.clock, origin.latest).into_owned();
         let raw = if self.looks_at_lines() { say(line.known) } else { Meaning::default() };
-        if self.drop.iter().any(|rule| rule.scope.takes(origin.log, &raw) && rule.pattern.matches(line.known)) {
-            return None;
+        let written = |meaning: &Meaning<'_>| origin.time.or(meaning.time).unwrap_or_else(Timestamp::now);
+        for (number, rule) in self.drop.iter().enumerate() {
+            let lets_through = |keep| throttle.lets_through(keep, number, DROPPED, line.end, written(&raw));
+            if rule.scope.takes(origin.log, &raw) && rule.pattern.matches(line.known) && !rule.keep.is_some_and(lets_through) {
+                return None;
+            }
         }
         let redact: Vec<&Redact> = self.redact.iter().filter(|redact| redact.scope.takes(origin.log, &raw)).collect();
         let text = if redact.is_empty() { Cow::Borrowed(line.bytes) } else { Cow::Owned(redacted(line, &redact)) };
@@ -106,13 +118,19 @@ impl Rules {
             fields: None,
             fields_are_payload: false,
         };
-        let asked = origin.asked || self.event.iter().any(|rule| rule.scope.asks_meaning());
+        let asked = origin.asked || self.event.iter().any(EventRule::asks_meaning);
         let meaning = if asked { say(&record.line) } else { Meaning::default() };
-        let names = |rule: &&EventRule| rule.scope.takes(origin.log, &meaning) && rule.pattern.matches(&record.line);
-        let rule = self.event.iter().find(names);
+        let names = |(_, rule): &(_, &EventRule)| rule.scope.takes(origin.log, &meaning) && rule.pattern.matches(&record.line);
+        let rule = self.event.iter().enumerate().find(names);
+        if let Some((number, EventRule { keep: Some(keep), name, .. })) = rule {
+            let number = self.drop.len() + number;
+            if !throttle.lets_through(*keep, number, name, line.end, written(&meaning)) {
+                return None;
+            }
+        }
         (record.time, record.level) = (origin.time.or(meaning.time).filter(|_| asked), meaning.level);
         record.fields = meaning.fields.map(Cow::into_owned);
-        if let Some(rule) = rule {
+        if let Some((_, rule)) = rule {
             record.event = Some(&rule.name);
             if rule.pattern.has_names() {
                 record.fields = rule.pattern.captures_json(&record.line);
@@ -124,7 +142,8 @@ impl Rules {
 
     /// Whether a rule looks at what lines say of themselves before anything is blotted out.
     fn looks_at_lines(&self) -> bool {
-        self.drop.iter().any(|rule| rule.scope.asks_meaning()) || self.redact.iter().any(|rule| rule.scope.asks_meaning())
+        let drop_asks = |rule: &DropRule| rule.scope.asks_meaning() || rule.keep.is_some_and(Keep::asks_time);
+        self.drop.iter().any(drop_asks) || self.redact.iter().any(|rule| rule.scope.asks_meaning())
     }
 
     /// The names that records can have.
@@ -133,6 +152,13 @@ impl Rules {
         names.sort_unstable();
         names.dedup();
         names
+    }
+}
+
+impl EventRule {
+    /// Whether it looks at what records say of themselves.
+    fn asks_meaning(&self) -> bool {
+        self.scope.asks_meaning() || self.keep.is_some_and(Keep::asks_time)
     }
 }
 
@@ -162,27 +188,35 @@ mod tests {
         let origin = Origin { log: "app", format: Format::Plain, latest: Timestamp::UNIX_EPOCH, asked: false, time: None };
         let rules = Rules {
             clock: Clock::default(),
-            drop: vec![DropRule { pattern: pattern("GET /healthz"), scope: Scope::default() }],
+            drop: vec![DropRule { pattern: pattern("GET /healthz"), scope: Scope::default(), keep: None }],
             redact: vec![
                 Redact { scope: Scope::default(), pattern: pattern(r"(password|token)=\S+"), with: "$1=***".into() },
                 Redact { scope: Scope::default(), pattern: pattern("ACME"), with: "X".into() },
             ],
             event: vec![
-                EventRule { scope: Scope::default(), name: "secret".into(), pattern: pattern("hunter2"), data: EventData::Line },
+                EventRule {
+                    scope: Scope::default(),
+                    name: "secret".into(),
+                    pattern: pattern("hunter2"),
+                    data: EventData::Line,
+                    keep: None,
+                },
                 EventRule {
                     scope: Scope::default(),
                     name: "login".into(),
                     pattern: pattern("user=(?P<user>\\w+)"),
                     data: EventData::Captures,
+                    keep: None,
                 },
             ],
         };
-        assert_eq!(rules.apply(&origin, line(b"GET /healthz 200")), None);
+        let mut throttle = Throttle::default();
+        assert_eq!(rules.apply(&origin, line(b"GET /healthz 200"), &mut throttle), None);
         let cut = Line::new(b"x password=hunter2", 0, 19, 14);
-        assert_eq!(&*rules.apply(&origin, cut).unwrap().line, b"x password=***");
-        let broken = rules.apply(&origin, line(b"password=hun\xffter2")).unwrap();
+        assert_eq!(&*rules.apply(&origin, cut, &mut throttle).unwrap().line, b"x password=***");
+        let broken = rules.apply(&origin, line(b"password=hun\xffter2"), &mut throttle).unwrap();
         assert_eq!(&*broken.line, b"password=***");
-        let record = rules.apply(&origin, line(b"user=ann password=hunter2 at ACME")).unwrap();
+        let record = rules.apply(&origin, line(b"user=ann password=hunter2 at ACME"), &mut throttle).unwrap();
         assert_eq!(&*record.line, b"user=ann password=*** at X");
         assert_eq!((record.event, record.fields.as_deref()), (Some("login"), Some(r#"{"user":"ann"}"#)));
         assert_eq!((record.start, record.end), (100, 133));

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
+use super::merge::TimeOf;
 use crate::event::Basis;
 use crate::source::catalog::Log;
 use crate::source::content::Storage;
@@ -16,9 +17,6 @@ use crate::source::read::{self, Place};
 const HALVED_BYTES_MIN: u64 = 64 << 10;
 /// How many lines may have no time until a place counts as one without.
 const PROBED_LINES_MAX: usize = 200;
-
-/// The time that a line of generation `serial` carries.
-pub type TimeOf<'a> = dyn Fn(&Log, u64, &[u8]) -> Option<Timestamp> + 'a;
 
 /// The place of the first record of a log that is not older than `since`; none at all where that is its end.
 pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: usize) -> (Option<Place>, Basis) {

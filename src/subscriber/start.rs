@@ -1,15 +1,16 @@
 //! Where a stream starts: now, at the oldest byte, some records back, or where an id says. Decides once, before the
 //! first byte is sent.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::join::{Joined, Joiner, Way};
+use super::merge::TimeOf;
 use super::reader::Reader;
-use super::since::{self, TimeOf};
+use super::since;
 use crate::event::{Basis, Reason};
 use crate::position::{Cursor, Position};
 use crate::source::catalog::{Log, Logs};
@@ -139,8 +140,8 @@ fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
     Started { readers, gaps, resumed: true, basis: None }
 }
 
-/// Counts back over all logs together. Where a record's time is not known its file's is: the records of the file that
-/// was written last are the last.
+/// Counts back over all logs together, by the times in their records. Where a record's time is not known its file's is:
+/// the records of the file that was written last are the last.
 fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_>) -> Vec<Reader> {
     let mut found = Vec::new();
     for (index, log) in selected.iter().enumerate() {
@@ -151,14 +152,16 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
         } else {
             read::last_records(log, count, line_bytes_max, &mut |line| (counting.keeps)(log, line))
         };
-        // Each log's records are in order already, whatever the times of its files; a stable sort keeps them so.
-        let mut latest: Option<SystemTime> = None;
-        for (serial, offset) in starts {
-            let modified = log.state().generation(serial).map(|generation| generation.modified);
-            latest = modified.map(|modified| latest.map_or(modified, |latest| latest.min(modified))).or(latest);
-            found.push((latest, index, serial, offset));
+        // Each log's records are in order already, whatever they say; a stable sort keeps them so.
+        let mut latest: Option<Timestamp> = None;
+        let times = if selected.len() > 1 { times(log, &starts, counting) } else { HashMap::new() };
+        for start in starts {
+            let modified = || Timestamp::try_from(log.state().generation(start.0)?.modified).ok();
+            let time = times.get(&start).copied().or(latest).or_else(modified);
+            latest = latest.map_or(time, |latest| time.map(|time| time.min(latest)));
+            found.push((latest, index, start.0, start.1));
         }
-        found.sort_by_key(|&(modified, ..)| std::cmp::Reverse(modified));
+        found.sort_by_key(|&(time, ..)| std::cmp::Reverse(time));
         found.truncate(count);
     }
     let place = |(index, log): (usize, &Arc<Log>)| {
@@ -168,6 +171,20 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
         Reader::new(log.clone(), places)
     };
     selected.iter().enumerate().map(place).collect()
+}
+
+/// The times of the records of a log that start at `starts`, the newest first, where they carry one.
+fn times(log: &Log, starts: &[(u64, u64)], counting: &Counting<'_>) -> HashMap<(u64, u64), Timestamp> {
+    let (Some(&newest), Some(&(serial, offset))) = (starts.first(), starts.last()) else { return HashMap::new() };
+    let Ok(from) = read::place_at(log, serial, offset) else { return HashMap::new() };
+    let (wanted, mut times) = (starts.iter().copied().collect::<HashSet<_>>(), HashMap::new());
+    read::scan(log, from, counting.line_bytes_max, &mut |serial, line, _| {
+        let start = (serial, line.start);
+        let time = wanted.contains(&start).then(|| (counting.time_of)(log, serial, line.known));
+        times.extend(time.flatten().map(|time| (start, time)));
+        if start >= newest { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    times
 }
 
 /// The starts of the last `count` records of a log whose lines are put together, the newest first. Reads more and more of

@@ -11,13 +11,17 @@ use tokio::sync::watch;
 
 use super::filter::Filter;
 use super::join::Joined;
+use super::keep::Throttle;
+use super::merge::Merge;
 use super::reader::{Hole, Next, Reader};
 use super::rules::Origin;
 use super::start::EarlyGap;
 use super::{Shared, Slot, Wanted};
-use crate::event::{Basis, Event, Gap, Hello, Id, LogChange, LogNotice, Reason, Resume, Rotate};
+use crate::event::{Basis, Event, Gap, Hello, Id, LogChange, LogNotice, Pos, Reason, Resume, Rotate};
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, SourceId, write_others};
 use crate::record::Record;
+use crate::source::catalog::Log;
+use crate::source::content::READ_BYTES;
 use crate::source::read::LongRecord;
 use crate::source::split::{Line, lines};
 use crate::source::tail::Piece;
@@ -59,8 +63,13 @@ pub struct Subscription {
     /// Whether anybody looks at what records say of themselves.
     asks_meaning: bool,
     turn: usize,
+    /// The order of history, as long as a stream of several logs is in it.
+    merge: Option<Merge>,
     caught_up: bool,
     held_back: HeldBack,
+    throttle: Throttle,
+    /// Since when it is not told what was suppressed.
+    suppressed_since: Option<Instant>,
     again_at: Option<Instant>,
     /// Logs that do not fit the id.
     left_out: BTreeSet<SourceId>,
@@ -156,6 +165,7 @@ impl Subscription {
             readers.iter_mut().for_each(Reader::stop_at_present_end);
         }
         let told = readers.iter().map(told).collect();
+        let merge = (readers.len() > 1).then(Merge::default);
         // A stream of one named log sleeps through the others' moves.
         let own_moves = match (&readers[..], parts.wanted.is_fixed()) {
             ([reader], true) => Some(reader.log.changes()),
@@ -175,8 +185,11 @@ impl Subscription {
             early,
             asked: parts.asked,
             turn: 0,
+            merge,
             caught_up: false,
             held_back: HeldBack::default(),
+            throttle: Throttle::default(),
+            suppressed_since: None,
             again_at: None,
             left_out: BTreeSet::new(),
             own_moves,
@@ -197,14 +210,20 @@ impl Subscription {
 
     /// When to call [`Subscription::fill`] again even if nothing moves: a checkpoint is due, or a file is tried again.
     pub fn due(&self) -> Option<Instant> {
-        let checkpoint = self.held_back.since.map(|since| since + CHECKPOINT_TIME);
+        let checkpoint = self.held_back.since.into_iter().chain(self.suppressed_since).map(|since| since + CHECKPOINT_TIME);
         let quiet = self.readers.iter().filter_map(|reader| reader.joiner.due());
         let until = self.until.as_ref().filter(|_| self.follow).map(|until| Instant::now() + until.left());
-        checkpoint.into_iter().chain(self.again_at).chain(quiet).chain(until).min()
+        checkpoint.chain(self.again_at).chain(quiet).chain(until).min()
     }
 
     /// Hands the next events, at most about 128 KiB of records, to `sink`. Must not be dropped before it is done.
     pub async fn fill(&mut self, sink: &mut impl Sink) -> Filled {
+        let filled = self.go_on(sink).await;
+        self.checkpoint(filled == Filled::End, sink);
+        filled
+    }
+
+    async fn go_on(&mut self, sink: &mut impl Sink) -> Filled {
         if !self.early.is_empty() {
             // All at once: a client that is cut off before a gap must not take its end for had.
             for early in std::mem::take(&mut self.early) {
@@ -225,36 +244,16 @@ impl Subscription {
         self.again_at = None;
         self.take_in_new_logs(sink);
         self.tell_notices(sink);
-        for index in self.order() {
-            match self.readers[index].next(self.shared.limits.line_bytes_max).await {
-                Next::Nothing => continue,
-                Next::Later(at) => {
-                    self.again_at = Some(self.again_at.map_or(at, |other: Instant| other.min(at)));
-                    continue;
-                }
-                Next::Piece(piece) => self.take_piece(index, &piece, sink),
-                Next::Long { serial, record } => self.take_long(index, serial, &record, sink),
-                Next::Hole(hole) => {
-                    self.end_groups(index, true, sink);
-                    self.tell_hole(index, hole, sink);
-                }
-                Next::Crossed(succession) => {
-                    if let Some(hole) = self.readers[index].uncertainty(succession) {
-                        self.end_groups(index, true, sink);
-                        self.tell_hole(index, hole, sink);
-                    }
-                    if self.notices.wanted {
-                        let log = self.readers[index].log.name.to_string();
-                        let rotate = Rotate { log, kind: succession.kind, continuity: succession.continuity };
-                        self.tell(index, &Event::Rotate(rotate), sink);
-                    }
-                }
-            }
-            self.turn = index + 1;
-            self.checkpoint(sink);
+        if self.merge.is_some() && self.merge_history(sink).await {
             return if self.left == Some(0) { Filled::End } else { Filled::Moved };
         }
-        self.checkpoint(sink);
+        for step in 0..self.readers.len() {
+            let index = (self.turn + step) % self.readers.len();
+            if self.advance(index, sink).await {
+                self.turn = index + 1;
+                return if self.left == Some(0) { Filled::End } else { Filled::Moved };
+            }
+        }
         let ends = !self.follow && self.again_at.is_none();
         let mut ended = false;
         for index in 0..self.readers.len() {
@@ -284,27 +283,90 @@ impl Subscription {
         }
     }
 
-    /// In which order to ask the logs: history by the time of the files, live in turn.
-    fn order(&self) -> Vec<usize> {
-        let count = self.readers.len();
-        let mut order: Vec<usize> = (0..count).map(|n| (self.turn + n) % count).collect();
-        if !self.caught_up && count > 1 {
-            order.sort_by_key(|&index| (self.readers[index].modified(), index));
+    /// Gives what comes next in log `index`. Whether anything did.
+    async fn advance(&mut self, index: usize, sink: &mut impl Sink) -> bool {
+        match self.readers[index].next(self.shared.limits.line_bytes_max).await {
+            Next::Piece(piece) => self.take_piece(index, &piece, sink),
+            other => return self.take_other(index, other, sink),
         }
-        order
+        true
+    }
+
+    /// Gives what comes next in log `index`, where that are no whole pieces of records. Whether there is anything.
+    fn take_other(&mut self, index: usize, next: Next, sink: &mut impl Sink) -> bool {
+        match next {
+            Next::Nothing => return false,
+            Next::Later(at) => {
+                self.again_at = Some(self.again_at.map_or(at, |other: Instant| other.min(at)));
+                return false;
+            }
+            Next::Piece(piece) => self.take_piece(index, &piece, sink),
+            Next::Long { serial, record } => self.take_long(index, serial, &record, sink),
+            Next::Hole(hole) => {
+                self.end_groups(index, true, sink);
+                self.tell_hole(index, hole, sink);
+            }
+            Next::Crossed(succession) => {
+                if let Some(hole) = self.readers[index].uncertainty(succession) {
+                    self.end_groups(index, true, sink);
+                    self.tell_hole(index, hole, sink);
+                }
+                if self.notices.wanted {
+                    let log = self.readers[index].log.name.to_string();
+                    let rotate = Rotate { log, kind: succession.kind, continuity: succession.continuity };
+                    self.tell(index, &Event::Rotate(rotate), sink);
+                }
+            }
+        }
+        true
+    }
+
+    /// Gives some of the history of all logs in the order of the times in it. False where there is none left: what
+    /// follows is live.
+    async fn merge_history(&mut self, sink: &mut impl Sink) -> bool {
+        let Some(mut merge) = self.merge.take() else { return false };
+        let shared = self.shared.clone();
+        let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);
+        let (mut taken, mut any) = (0, false);
+        while taken < READ_BYTES as u64 && self.left != Some(0) {
+            for index in 0..self.readers.len() {
+                while merge.lacks(index) && self.readers[index].is_in_history() {
+                    match self.readers[index].next(shared.limits.line_bytes_max).await {
+                        Next::Piece(piece) => {
+                            let reader = &self.readers[index];
+                            let modified = reader.modified().and_then(|modified| Timestamp::try_from(modified).ok());
+                            let joins = shared.joins(&reader.log, piece.serial);
+                            merge.put(index, &reader.log, piece, (modified, joins), &time_of);
+                        }
+                        other => match self.take_other(index, other, sink) {
+                            true => any = true,
+                            false => break,
+                        },
+                    }
+                }
+            }
+            let Some(index) = merge.first() else { break };
+            let log = self.readers[index].log.clone();
+            let Some(piece) = merge.take(index, &log, &time_of) else { break };
+            taken += piece.end - piece.start;
+            self.take_piece(index, &piece, sink);
+        }
+        any |= taken > 0;
+        self.merge = any.then_some(merge);
+        any
     }
 
     fn take_piece(&mut self, index: usize, piece: &Piece, sink: &mut impl Sink) {
         self.readers[index].leave_finished(piece.serial);
         let others = others(&self.readers, index, piece.serial);
         let reader = &self.readers[index];
-        let (log, hint, stop) = (reader.log.clone(), reader.hint(piece.serial), reader.stop(piece.serial));
+        let (log, hint) = (reader.log.clone(), reader.hint(piece.serial));
         let origin = self.shared.origin(&log, Some(piece.serial), self.asks_meaning);
         let shared = self.shared.clone();
         let way = shared.way(&log, origin.format);
         if way.joins() || !self.readers[index].joiner.is_idle() {
             for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
-                if self.left == Some(0) || line.start >= stop {
+                if self.left == Some(0) {
                     break;
                 }
                 let position = |offset| piece.position(log.source, hint, offset);
@@ -317,11 +379,13 @@ impl Subscription {
         }
         let mut end = piece.start;
         for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
-            if self.left == Some(0) || line.start >= stop {
+            if self.left == Some(0) {
                 break;
             }
             end = line.end;
-            if let Some(record) = shared.rules.apply(&origin, line).filter(|record| self.wants(log.source, record)) {
+            if let Some(record) =
+                shared.rules.apply(&origin, line, &mut self.throttle).filter(|record| self.wants(log.source, record))
+            {
                 let own = piece.position(log.source, hint, line.end);
                 sink.event(&Id { own, others: &others }, &Event::Record(record));
                 self.left = self.left.map(|left| left - 1);
@@ -350,7 +414,9 @@ impl Subscription {
             reader.advance(serial, long.after);
             return self.tell_joined(index, joined, long.after.offset - long.start, sink);
         }
-        if let Some(record) = shared.rules.apply(&origin, line).filter(|record| self.wants(log.source, record)) {
+        if let Some(record) =
+            shared.rules.apply(&origin, line, &mut self.throttle).filter(|record| self.wants(log.source, record))
+        {
             sink.event(&Id { own: long.after, others: &others }, &Event::Record(record));
             self.left = self.left.map(|left| left - 1);
             self.held_back = HeldBack::default();
@@ -368,7 +434,7 @@ impl Subscription {
         let origin = Origin { time: joined.time, ..shared.origin(&log, Some(joined.end.0), self.asks_meaning) };
         match shared
             .rules
-            .apply(&origin, joined.line(shared.limits.line_bytes_max))
+            .apply(&origin, joined.line(shared.limits.line_bytes_max), &mut self.throttle)
             .filter(|record| self.wants(log.source, record))
         {
             Some(record) => {
@@ -439,9 +505,18 @@ impl Subscription {
         self.tell(index, &Event::Gap(gap), sink);
     }
 
-    fn checkpoint(&mut self, sink: &mut impl Sink) {
-        if self.held_back.is_due() {
-            self.tell(0, &Event::Pos, sink);
+    /// Tells where the stream stands, and how many records rules have suppressed, where that is due, or the stream `ends`.
+    fn checkpoint(&mut self, ends: bool, sink: &mut impl Sink) {
+        if self.throttle.is_silent() {
+            self.suppressed_since = None;
+        } else {
+            self.suppressed_since.get_or_insert_with(Instant::now);
+        }
+        let untold = self.suppressed_since.is_some_and(|since| ends || since.elapsed() >= CHECKPOINT_TIME);
+        if self.held_back.is_due() || untold {
+            let suppressed = self.throttle.take_suppressed();
+            self.suppressed_since = None;
+            self.tell(0, &Event::Pos(Pos { suppressed }), sink);
         }
     }
 

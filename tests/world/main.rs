@@ -28,6 +28,7 @@ mod capacity;
 mod cases;
 mod ending;
 mod load;
+mod merged;
 mod nginx;
 mod simulation;
 mod tls;

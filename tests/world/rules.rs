@@ -193,3 +193,30 @@ fn test_rules_shows_what_each_line_becomes() {
     assert_eq!((&told[1]["line"], &told[1]["level"]), (&"10:01 WARN user=ann ***".into(), &"warn".into()));
     assert_eq!(told[2]["line"], "10:02 ERROR no\n  at a");
 }
+
+#[test]
+fn a_rule_may_let_some_through_and_what_it_holds_back_is_counted_and_told() {
+    let world = World::new();
+    let rules = "[[log]]\nname = \"app\"\npath = \"FOLDER/app.log\"\n\
+         [[drop]]\nmatch = 'healthz'\nkeep = \"1/10\"\n\
+         [[event]]\nname = \"tick\"\nmatch = ' tick '\nkeep = \"2/m\"\n";
+    world.file("sidetail.toml", rules.replace("FOLDER", world.folder().to_str().unwrap()));
+    let mut log = world.log("app.log");
+    for n in 0..300 {
+        log.line(&format!("2026-11-22T10:{:02}:{:02}Z GET /healthz {n}", n / 60, n % 60));
+        log.line(&format!("2026-11-22T10:{:02}:{:02}Z tick {n}", n / 60, n % 60));
+    }
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    let everything = agent.stream(EVERYTHING).rest();
+    let count = |what: &str| everything.iter().filter(|block| block.is_record() && block.data.contains(what)).count() as u64;
+    assert_eq!(count(" tick "), 2 * 5, "the first two of each of five minutes");
+    assert!((10..60).contains(&count("healthz")), "about one in ten: {}", count("healthz"));
+    let last = everything.last().expect("something");
+    assert!(last.is("pos"), "{last:?}");
+    assert_eq!(last.json(), serde_json::json!({ "suppressed": { "drop": 300 - count("healthz"), "tick": 290 } }));
+    let again = agent.lines(EVERYTHING);
+    assert_eq!(again, everything.iter().filter(|block| block.is_record()).map(|block| block.data.clone()).collect::<Vec<_>>());
+    let objects = agent.get("/events?follow=false&from=start&format=ndjson").text();
+    let last: serde_json::Value = serde_json::from_str(objects.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((&last["event"], &last["data"]["suppressed"]["tick"]), (&"pos".into(), &290.into()));
+}
