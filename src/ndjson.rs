@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::event::{Event, Id};
-use crate::subscriber::stream::Sink;
+use crate::subscriber::sink::{Out, Sink};
 
 /// What is sent when there was nothing else to send for a while: JSON readers pass over empty lines.
 pub const HEARTBEAT: &[u8] = b"\n";
@@ -16,26 +16,30 @@ pub const HEARTBEAT: &[u8] = b"\n";
 #[derive(Debug, Default)]
 pub struct Writer {
     /// What was written.
-    pub out: Vec<u8>,
+    pub out: Out,
 }
 
 impl Writer {
     fn notice<T: Serialize>(&mut self, name: &str, data: &T, id: &Id<'_>) {
         let line = serde_json::json!({ "event": name, "id": id.to_string(), "data": data });
-        serde_json::to_writer(&mut self.out, &line).expect("our own events always serialize");
-        self.out.push(b'\n');
+        serde_json::to_writer(&mut self.out.bytes, &line).expect("our own events always serialize");
+        self.out.bytes.push(b'\n');
     }
 }
 
 impl Sink for Writer {
+    fn out(&mut self) -> &mut Out {
+        &mut self.out
+    }
+
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>) {
         match event {
             Event::Hello(_) => {}
             Event::Pos(pos) if pos.suppressed.is_empty() => {}
             Event::Pos(pos) => self.notice("pos", pos, id),
             Event::Record(record) => {
-                record.write_object(&id.to_string(), &mut self.out);
-                self.out.push(b'\n');
+                record.write_object(&id.to_string(), &mut self.out.bytes);
+                self.out.bytes.push(b'\n');
             }
             Event::Gap(gap) => self.notice("gap", gap, id),
             Event::Live => self.notice("live", &serde_json::json!({}), id),

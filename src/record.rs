@@ -32,7 +32,12 @@ pub struct Record<'a> {
     pub fields_are_payload: bool,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    /// The record at `[start, end)` of `log` that says nothing of itself.
+    pub fn plain(log: &'a str, (start, end): (u64, u64), line: Cow<'a, [u8]>, cut_from: Option<u64>) -> Self {
+        Record { log, start, end, line, cut_from, time: None, level: None, event: None, fields: None, fields_are_payload: false }
+    }
+
     /// Appends the record object: one line of JSON, without what is not known.
     pub fn write_object(&self, id: &str, out: &mut Vec<u8>) {
         #[derive(serde::Serialize)]

@@ -6,12 +6,13 @@
 
 use std::io::Write as _;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr_iter, memchr2};
 use serde::Serialize;
 
 use crate::event::{Event, Id};
+use crate::position::Mint;
 use crate::record::Record;
-use crate::subscriber::stream::Sink;
+use crate::subscriber::sink::{Out, Run, Sink, one_by_one};
 
 /// What is sent when there was nothing else to send for a while. One newline: with two, some clients see an event.
 pub const HEARTBEAT: &[u8] = b":\n";
@@ -30,7 +31,7 @@ pub enum Payload {
 #[derive(Debug)]
 pub struct Writer {
     /// What was written.
-    pub out: Vec<u8>,
+    pub out: Out,
     payload: Payload,
     retry_ms: u64,
 }
@@ -38,14 +39,14 @@ pub struct Writer {
 impl Writer {
     /// A writer whose `hello` tells clients to wait `retry_ms` before they come back.
     pub fn new(payload: Payload, retry_ms: u64) -> Self {
-        Writer { out: Vec::new(), payload, retry_ms }
+        Writer { out: Out::default(), payload, retry_ms }
     }
 
     fn block<T: Serialize>(&mut self, name: &str, data: &T, id: &Id<'_>) {
         self.field("event", name.as_bytes());
-        self.out.extend_from_slice(b"data: ");
-        serde_json::to_writer(&mut self.out, data).expect("our own events always serialize");
-        self.out.push(b'\n');
+        self.out.bytes.extend_from_slice(b"data: ");
+        serde_json::to_writer(&mut self.out.bytes, data).expect("our own events always serialize");
+        self.out.bytes.push(b'\n');
         self.end(id);
     }
 
@@ -55,39 +56,70 @@ impl Writer {
         }
         match (self.payload, &record.fields) {
             (Payload::Json, _) => {
-                self.out.extend_from_slice(b"data: ");
-                record.write_object(&id.to_string(), &mut self.out);
-                self.out.push(b'\n');
+                self.out.bytes.extend_from_slice(b"data: ");
+                record.write_object(&id.to_string(), &mut self.out.bytes);
+                self.out.bytes.push(b'\n');
             }
             (Payload::Line, Some(fields)) if record.fields_are_payload => self.field("data", fields.as_bytes()),
             (Payload::Line, _) => match record.cut_mark() {
-                Some(mark) => write_data(&mut self.out, &[&record.line, mark.as_bytes()].concat()),
-                None => write_data(&mut self.out, &record.line),
+                Some(mark) => write_data(&mut self.out.bytes, &[&record.line, mark.as_bytes()].concat()),
+                None => write_data(&mut self.out.bytes, &record.line),
             },
         }
         self.end(id);
     }
 
     fn field(&mut self, name: &str, value: &[u8]) {
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b": ");
-        self.out.extend_from_slice(value);
-        self.out.push(b'\n');
+        self.out.bytes.extend_from_slice(name.as_bytes());
+        self.out.bytes.extend_from_slice(b": ");
+        self.out.bytes.extend_from_slice(value);
+        self.out.bytes.push(b'\n');
     }
 
     fn end(&mut self, id: &Id<'_>) {
-        self.out.extend_from_slice(b"id: ");
-        id.write(&mut self.out);
-        self.out.extend_from_slice(b"\n\n");
+        self.out.bytes.extend_from_slice(b"id: ");
+        id.write(&mut self.out.bytes);
+        self.out.bytes.extend_from_slice(b"\n\n");
+    }
+}
+
+impl Writer {
+    /// Writes lines that need no more than a frame each.
+    fn frames(&mut self, run: &Run<'_>, mint: &Mint<'_>) {
+        let (bytes, piece, out) = (run.bytes(), run.piece, &mut self.out.bytes);
+        out.reserve(bytes.len() * 3 / 2);
+        let mut start = 0;
+        for end in memchr_iter(b'\n', bytes) {
+            let offset = run.start + end as u64 + 1;
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(&bytes[start..=end]);
+            out.extend_from_slice(b"id: ");
+            mint.write(offset, piece.tip(offset), out);
+            out.extend_from_slice(b"\n\n");
+            start = end + 1;
+        }
     }
 }
 
 impl Sink for Writer {
+    fn out(&mut self) -> &mut Out {
+        &mut self.out
+    }
+
+    fn run(&mut self, run: &Run<'_>) {
+        let bytes = run.bytes();
+        let plain = self.payload == Payload::Line && bytes.ends_with(b"\n") && is_plain(bytes);
+        if let Some(mint) = run.mint.filter(|_| plain) {
+            return self.frames(run, mint);
+        }
+        one_by_one(self, run);
+    }
+
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>) {
         match event {
             Event::Hello(hello) => {
                 // Writing to memory cannot fail.
-                let _ = writeln!(self.out, "retry: {}", self.retry_ms);
+                let _ = writeln!(self.out.bytes, "retry: {}", self.retry_ms);
                 self.block("hello", hello, id);
             }
             Event::Record(record) => self.record(record, id),
@@ -111,10 +143,14 @@ pub fn busy(retry_ms: u64, id: Option<&str>) -> Vec<u8> {
     out
 }
 
+/// Whether a client reads each line of `text` as it stands here.
+fn is_plain(text: &[u8]) -> bool {
+    memchr2(b'\r', 0, text).is_none() && str::from_utf8(text).is_ok()
+}
+
 /// Writes `text` as `data:` lines.
 fn write_data(out: &mut Vec<u8>, text: &[u8]) {
-    let plain = memchr2(b'\r', 0, text).is_none() && !text.contains(&b'\n') && str::from_utf8(text).is_ok();
-    if plain {
+    if memchr(b'\n', text).is_none() && is_plain(text) {
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(text);
         out.push(b'\n');
@@ -199,7 +235,7 @@ mod tests {
         let mut writer = Writer::new(Payload::Line, 2140);
         writer.event(&id(), &Event::Hello(Hello { resume: Resume::Exact, since_basis: None }));
         let expected = format!("retry: 2140\nevent: hello\ndata: {{\"resume\":\"exact\"}}\nid: {}\n\n", id());
-        assert_eq!(str::from_utf8(&writer.out), Ok(expected.as_str()));
+        assert_eq!(str::from_utf8(&writer.out.bytes), Ok(expected.as_str()));
     }
 
     #[test]
@@ -209,14 +245,14 @@ mod tests {
         let record = Record { event: Some("update"), fields, fields_are_payload: true, ..record(b"price 150.25") };
         writer.event(&id(), &Event::Record(record));
         let expected = format!("event: update\ndata: {{\"price\":150.25}}\nid: {}\n\n", id());
-        assert_eq!(str::from_utf8(&writer.out), Ok(expected.as_str()));
+        assert_eq!(str::from_utf8(&writer.out.bytes), Ok(expected.as_str()));
     }
 
     #[test]
     fn a_cut_line_says_so() {
         let mut writer = Writer::new(Payload::Line, 0);
         writer.event(&id(), &Event::Record(Record { cut_from: Some(10_485_760), ..record(b"begin") }));
-        assert_eq!(parse(&writer.out)[0].data, "begin … [cut: the line has 10485760 bytes]");
+        assert_eq!(parse(&writer.out.bytes)[0].data, "begin … [cut: the line has 10485760 bytes]");
     }
 
     #[test]
@@ -236,7 +272,7 @@ mod tests {
                 let mut writer = Writer::new(payload, 0);
                 writer.event(&id(), &Event::Record(record(&line)));
                 writer.event(&id(), &Event::Pos(Pos::default()));
-                let events = parse(&writer.out);
+                let events = parse(&writer.out.bytes);
                 prop_assert_eq!(events.len(), 2);
                 prop_assert_eq!(&events[0].id, &id().to_string());
                 let text = String::from_utf8_lossy(&line).into_owned();

@@ -11,12 +11,14 @@ pub mod tls;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer, middleware, rt};
 use rustix::net::sockopt;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::subscriber::Feed;
 
@@ -69,6 +71,8 @@ struct State {
     retry: Duration,
     tokens: Vec<String>,
     allow_origins: Vec<String>,
+    /// Turns at the files, one for each processor: so that many who read history share them evenly.
+    turns: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -89,6 +93,7 @@ async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Futu
         retry: settings.retry,
         tokens: settings.tokens,
         allow_origins: settings.allow_origins,
+        turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
         stopping: is_stopping,
     });
     let base_path = settings.base_path;

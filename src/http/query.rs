@@ -121,9 +121,10 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
         Some(format) => format,
         None => accepted(request)?,
     };
+    let payload = given.payload.unwrap_or_default();
     Ok(StreamRequest {
         format,
-        payload: given.payload.unwrap_or_default(),
+        payload,
         id: header.or(after),
         request: Request {
             logs: given.logs,
@@ -133,7 +134,8 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
             follow: given.follow.unwrap_or(true),
             limit: given.limit,
             notices: given.notices.unwrap_or(false),
-            asks_meaning: format == Format::Ndjson || given.payload == Some(Payload::Json),
+            asks_meaning: format == Format::Ndjson || payload == Payload::Json,
+            form: format!("{format:?} {payload:?}"),
         },
     })
 }

@@ -107,7 +107,10 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         return head.finish();
     }
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
-    unchunked(request, head.body(StreamBody::new(stage, style, state.stopping.clone())).map_into_boxed_body())
+    unchunked(
+        request,
+        head.body(StreamBody::new(stage, style, state.turns.clone(), state.stopping.clone())).map_into_boxed_body(),
+    )
 }
 
 /// Chunks are unknown to HTTP/1.0: there the end of the connection ends the body.

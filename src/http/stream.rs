@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,12 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::query::Format;
 use crate::sse::Payload;
-use crate::subscriber::stream::{Filled, Sink, Subscription};
+use crate::subscriber::sink::{Out, Run, Sink};
+use crate::subscriber::stream::{Filled, Subscription};
 use crate::{event, ndjson, sse, text};
 
 /// How a stream is written.
@@ -36,9 +38,11 @@ pub struct Style {
 pub struct StreamBody(Pin<Box<dyn Stream<Item = Bytes>>>);
 
 impl StreamBody {
-    /// Streams a subscription until it ends or `stopping` turns true. Every end is a clean one.
-    pub fn new(stage: Stage, style: Style, stopping: watch::Receiver<bool>) -> Self {
-        let sending = Sending { stage, style, stopping, sent: Instant::now(), ended: false };
+    /// Streams a subscription until it ends or `stopping` turns true. Every end is a clean one. `turns` are those at the
+    /// files: whoever reads there has one.
+    pub fn new(stage: Stage, style: Style, turns: Arc<Semaphore>, stopping: watch::Receiver<bool>) -> Self {
+        let (writer, sent) = (Writer::new(&style), Instant::now());
+        let sending = Sending { stage, style, writer, turns, stopping, sent, ended: false };
         StreamBody(Box::pin(unfold(sending, |mut sending| async move { Some((sending.next().await?, sending)) })))
     }
 }
@@ -61,11 +65,15 @@ pub enum Stage {
     Starting(Pin<Box<dyn Future<Output = Subscription>>>),
     /// It runs.
     Streaming(Box<Subscription>),
+    /// Its files were being read when the program ended.
+    Lost,
 }
 
 struct Sending {
     stage: Stage,
     style: Style,
+    writer: Writer,
+    turns: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
     sent: Instant,
     ended: bool,
@@ -75,18 +83,24 @@ impl Sending {
     /// The next bytes, never none of them: an empty chunk would end the response.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if let Some(piece) = self.writer.out().take() {
+                self.sent = Instant::now();
+                return Some(piece);
+            }
             if self.ended || *self.stopping.borrow() {
                 return None;
             }
-            let mut writer = Writer::new(&self.style);
-            let filled = match &mut self.stage {
-                Stage::Streaming(subscription) => subscription.fill(&mut writer).await,
+            let mut filled = match &mut self.stage {
+                Stage::Streaming(subscription) => subscription.fill(&mut self.writer),
                 Stage::Starting(_) => Filled::Idle,
+                Stage::Lost => Filled::End,
             };
+            if filled == Filled::OutOfReach && self.writer.out().is_empty() {
+                filled = self.read_files().await;
+            }
             self.ended = filled == Filled::End;
-            let out = writer.out();
-            if !out.is_empty() {
-                return Some(self.send(out));
+            if !self.writer.out().is_empty() {
+                continue;
             }
             if self.sent.elapsed() >= self.style.heartbeat
                 && let Some(heartbeat) = self.heartbeat()
@@ -94,17 +108,37 @@ impl Sending {
                 return Some(heartbeat);
             }
             match filled {
-                Filled::Moved => tokio::task::yield_now().await,
+                Filled::Moved | Filled::OutOfReach => tokio::task::yield_now().await,
                 Filled::Idle => self.wait().await,
                 Filled::End => return None,
             }
         }
     }
 
+    /// Lets the subscription have its turn at the files, on a thread that may block. If nobody waits for that any more it
+    /// ends there.
+    async fn read_files(&mut self) -> Filled {
+        // The semaphore is never closed.
+        let Ok(turn) = self.turns.clone().acquire_owned().await else { return Filled::End };
+        let stage = std::mem::replace(&mut self.stage, Stage::Lost);
+        let Stage::Streaming(mut subscription) = stage else { return Filled::End };
+        let mut writer = std::mem::replace(&mut self.writer, Writer::new(&self.style));
+        let reading = tokio::task::spawn_blocking(move || {
+            let filled = subscription.fill_from_files(&mut writer);
+            drop(turn);
+            (filled, subscription, writer)
+        });
+        // The pool ends only with the program.
+        let Ok((filled, subscription, writer)) = reading.await else { return Filled::End };
+        (self.stage, self.writer) = (Stage::Streaming(subscription), writer);
+        filled
+    }
+
     /// Waits for the start, for a log to move, the end, or the time for a heartbeat or a checkpoint.
     async fn wait(&mut self) {
         let beat = self.sent + self.style.heartbeat;
         match &mut self.stage {
+            Stage::Lost => {}
             Stage::Starting(starting) => {
                 let found = tokio::select! {
                     subscription = starting => Some(subscription),
@@ -137,12 +171,8 @@ impl Sending {
                 return None;
             }
         };
-        Some(self.send(heartbeat.to_vec()))
-    }
-
-    fn send(&mut self, out: Vec<u8>) -> Bytes {
         self.sent = Instant::now();
-        out.into()
+        Some(Bytes::from_static(heartbeat))
     }
 }
 
@@ -161,14 +191,6 @@ impl Writer {
             Format::Text => Writer::Text(text::Writer::new(style.notices)),
         }
     }
-
-    fn out(self) -> Vec<u8> {
-        match self {
-            Writer::Sse(writer) => writer.out,
-            Writer::Ndjson(writer) => writer.out,
-            Writer::Text(writer) => writer.out,
-        }
-    }
 }
 
 impl Sink for Writer {
@@ -177,6 +199,22 @@ impl Sink for Writer {
             Writer::Sse(writer) => writer.event(id, event),
             Writer::Ndjson(writer) => writer.event(id, event),
             Writer::Text(writer) => writer.event(id, event),
+        }
+    }
+
+    fn run(&mut self, run: &Run<'_>) {
+        match self {
+            Writer::Sse(writer) => writer.run(run),
+            Writer::Ndjson(writer) => writer.run(run),
+            Writer::Text(writer) => writer.run(run),
+        }
+    }
+
+    fn out(&mut self) -> &mut Out {
+        match self {
+            Writer::Sse(writer) => writer.out(),
+            Writer::Ndjson(writer) => writer.out(),
+            Writer::Text(writer) => writer.out(),
         }
     }
 }

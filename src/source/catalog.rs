@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -30,6 +31,7 @@ pub struct Log {
     /// Which of the patterns that are followed means it.
     pub pattern: usize,
     state: watch::Sender<LogState>,
+    moved: watch::Sender<u64>,
 }
 
 /// What is known of a log.
@@ -71,7 +73,7 @@ impl Succession {
 
 impl Log {
     pub(super) fn new(name: &str, source: SourceId, path: PathBuf, pattern: usize) -> Self {
-        Log { name: name.into(), source, path, pattern, state: watch::Sender::default() }
+        Log { name: name.into(), source, path, pattern, state: watch::Sender::default(), moved: watch::Sender::default() }
     }
 
     /// The log as it is now. Held for a moment only: the follower waits meanwhile.
@@ -79,13 +81,21 @@ impl Log {
         self.state.borrow()
     }
 
-    /// Wakes when anything of the log has changed.
-    pub fn changes(&self) -> watch::Receiver<LogState> {
-        self.state.subscribe()
+    /// Wakes when it is announced that the log has changed.
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
     }
 
+    /// Changes what readers see from now on; who waits is woken by [`Log::announce`].
     pub(super) fn update(&self, change: impl FnOnce(&mut LogState)) {
-        self.state.send_modify(change);
+        self.state.send_if_modified(|state| {
+            change(state);
+            false
+        });
+    }
+
+    pub(super) fn announce(&self) {
+        self.moved.send_modify(|round| *round += 1);
     }
 }
 
@@ -189,6 +199,7 @@ struct Shared {
     alarm: Alarm,
     watching: watch::Sender<Watching>,
     problems: watch::Sender<Vec<Problem>>,
+    pace_us: AtomicU64,
 }
 
 /// How the agent learns of changes.
@@ -219,6 +230,7 @@ impl Logs {
             answered: watch::Sender::default(),
             watching: watch::Sender::default(),
             problems: watch::Sender::default(),
+            pace_us: AtomicU64::default(),
         }))
     }
 
@@ -232,7 +244,17 @@ impl Logs {
         self.0.logs.borrow().get(name).cloned()
     }
 
-    /// Wakes after every round of looks that changed any log.
+    /// Sets the least time from one announcement of changes to the next: the more there are who are woken, the longer it
+    /// is worth to gather. The first change after a pause is announced at once.
+    pub fn set_pace(&self, pace: Duration) {
+        self.0.pace_us.store(u64::try_from(pace.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn pace(&self) -> Duration {
+        Duration::from_micros(self.0.pace_us.load(Ordering::Relaxed))
+    }
+
+    /// Wakes when it is announced that any log has changed.
     pub fn moves(&self) -> watch::Receiver<u64> {
         self.0.moved.subscribe()
     }

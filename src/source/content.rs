@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustix::fs::SeekFrom;
 
 use super::identity::Head;
@@ -69,14 +69,34 @@ impl Content {
     /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged compressed data; `QuotaExceeded`.
     pub fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         match self {
-            Content::Plain(file) => {
-                let mut buffer = vec![0; length];
-                let filled = read_at(file, offset, &mut buffer)?;
-                buffer.truncate(filled);
-                Ok(buffer)
+            Content::Plain(_) => {
+                let mut buffer = BytesMut::new();
+                self.read_into(&mut buffer, offset, length, true)?;
+                Ok(buffer.into())
             }
-            Content::Packed(unpacker) => unpacker.read(offset, length),
+            Content::Packed(unpacker) => Ok(unpacker.read(offset, length)?.to_vec()),
         }
+    }
+
+    /// The same in place of what `buffer` holds, so that its memory is used again. Where `waits` is false, only what needs no
+    /// waiting for a disk and no unpacking.
+    ///
+    /// # Errors
+    /// As for [`Content::read`]; `WouldBlock` where it would have to wait.
+    pub fn read_into(&mut self, buffer: &mut BytesMut, offset: u64, length: usize, waits: bool) -> io::Result<()> {
+        match self {
+            Content::Plain(file) => {
+                buffer.resize(length, 0);
+                let filled = if waits { read_at(file, offset, buffer)? } else { read_cached_at(file, offset, buffer)? };
+                buffer.truncate(filled);
+            }
+            Content::Packed(_) if !waits => return Err(io::ErrorKind::WouldBlock.into()),
+            Content::Packed(unpacker) => {
+                buffer.clear();
+                buffer.extend_from_slice(unpacker.read(offset, length)?);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -95,6 +115,18 @@ pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize>
         }
     }
     Ok(filled)
+}
+
+/// The same from the page cache alone, as far as that has them in one piece.
+///
+/// # Errors
+/// What reading the file gives; `WouldBlock` where the cache has none of them, or the file system does not tell.
+fn read_cached_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    match preadv2(file, &mut [io::IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Err(io::ErrorKind::WouldBlock.into()),
+        read => Ok(read?),
+    }
 }
 
 /// A file with fewer bytes does not tell yet how it stores its content.

@@ -74,6 +74,8 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
         watched: Vec::new(),
         by_path: HashMap::new(),
         open_files: 0,
+        changed: false,
+        announced: Instant::now(),
         kit: Kit { settings, serial: 0, block: Block::default(), folders: Folders::default() },
     };
     let bell = alarm.clone();
@@ -84,6 +86,8 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
 /// A log, and when to look at it next.
 struct Watched {
     followed: Followed,
+    /// Whether it has changed since that was last announced.
+    changed: bool,
     due: Instant,
     hot_until: Instant,
 }
@@ -95,6 +99,9 @@ struct Rounds {
     watched: Vec<Watched>,
     /// How many files of logs are open.
     open_files: usize,
+    /// Whether anything has changed since that was last announced, and when that was.
+    changed: bool,
+    announced: Instant,
     by_path: HashMap<PathBuf, Vec<usize>>,
     kit: Kit,
 }
@@ -106,25 +113,25 @@ impl Rounds {
         let (mut answered, mut asked_at) = (0, Instant::now());
         loop {
             let started = Instant::now();
-            let mut changed = false;
             if rung.names || rung.all || rung.asked > answered || started >= scan_due {
-                changed = self.scan();
+                self.changed |= self.scan();
                 self.hold_within_limit();
                 self.kit.folders.forget_unused();
                 scan_due = Instant::now() + SCAN;
             }
             self.mark_due(&rung, started);
-            changed |= self.look_at_due(started);
-            if changed {
+            if self.look_at_due(started) {
+                self.changed = true;
                 self.shed();
-                self.logs.announce_moves();
             }
+            self.announce();
             // Whoever asked is answered when all that was there then has been read, unless that takes too long.
             if !self.watched.iter().any(|watched| watched.followed.behind) || asked_at.elapsed() > ANSWER {
                 answered = rung.asked;
                 self.logs.announce_answered(answered);
             }
             let next = self.watched.iter().map(|watched| watched.due).min().unwrap_or(scan_due).min(scan_due);
+            let next = if self.changed { next.min(self.announced + self.logs.pace()) } else { next };
             let before = rung.asked;
             rung = alarm.wait(next, before);
             if rung.asked > before && before == answered {
@@ -136,6 +143,19 @@ impl Rounds {
             // The first change after a pause is read at once, those that follow are gathered.
             std::thread::sleep(PACE.saturating_sub(started.elapsed()));
         }
+    }
+
+    /// Wakes who waits for logs that have changed, if they were not woken just now.
+    fn announce(&mut self) {
+        if !self.changed || self.announced.elapsed() < self.logs.pace() {
+            return;
+        }
+        (self.changed, self.announced) = (false, Instant::now());
+        for watched in self.watched.iter_mut().filter(|watched| watched.changed) {
+            watched.changed = false;
+            watched.followed.log.announce();
+        }
+        self.logs.announce_moves();
     }
 
     fn mark_due(&mut self, rung: &Rung, now: Instant) {
@@ -165,6 +185,7 @@ impl Rounds {
             let before = watched.followed.open_files();
             if watched.followed.look(&mut self.kit, now) {
                 changed = true;
+                watched.changed = true;
                 watched.hot_until = now + HOT;
             }
             let notified = watched.followed.home.live.parent().is_some_and(|folder| self.watch.covers(folder));
@@ -278,7 +299,7 @@ impl Rounds {
         info!(log = &*log.name, path = ?log.path, "following");
         owners.add(&followed);
         self.open_files += followed.open_files();
-        self.watched.push(Watched { followed, due: now, hot_until: now + HOT });
+        self.watched.push(Watched { followed, changed: true, due: now, hot_until: now + HOT });
         self.close_surplus();
         self.logs.add(log);
         Ok(())

@@ -75,6 +75,11 @@ impl Head {
         self.full.is_some()
     }
 
+    /// The generation's id as all positions at `offset` and behind it carry it; `None` where it still changes.
+    pub fn full_at(&self, offset: u64) -> Option<GenerationId> {
+        self.full.filter(|_| offset >= self.base + HEAD_BYTES_MAX as u64)
+    }
+
     /// The generation's id as positions at `offset` carry it; `None` where less content is known than that takes.
     pub fn generation_at(&self, offset: u64) -> Option<GenerationId> {
         let length = usize::try_from(offset.checked_sub(self.base)?).unwrap_or(usize::MAX);

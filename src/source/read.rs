@@ -2,11 +2,12 @@
 //! checks, in the same bytes, that what stands before the position is what stood there when it was made. Blocks; who
 //! must not wait calls it elsewhere. Never changes what is known of a log.
 
+use std::cell::Cell;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
 use super::catalog::{Log, LogState};
@@ -30,10 +31,55 @@ pub struct Place {
     pub position: Position,
 }
 
-/// A generation's content that a reader keeps open from one read to the next.
-pub struct Opened {
-    serial: u64,
-    content: Content,
+/// How far a read may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// What this program has in memory.
+    Memory,
+    /// What the system has in memory, too: it never waits.
+    Cache,
+    /// Files, which may take as long as a disk does, and unpacking.
+    Files,
+}
+
+thread_local! {
+    /// The memory of the piece that was read last on this thread, and is not needed any more.
+    static SPARE: Cell<BytesMut> = Cell::default();
+}
+
+/// Takes back the memory of a piece, if nobody else has it.
+pub fn take_back(piece: Piece) {
+    if let Ok(buffer) = piece.bytes.try_into_mut() {
+        SPARE.set(buffer);
+    }
+}
+
+/// What a reader keeps open from one read to the next.
+#[derive(Default)]
+pub struct Files {
+    opened: Option<(u64, Content)>,
+}
+
+impl Files {
+    /// Lets go of what a reader that waits must not keep: a plain file's space, which may be deleted.
+    pub fn rest(&mut self) {
+        self.opened.take_if(|(_, content)| matches!(content, Content::Plain(_)));
+    }
+
+    /// Lets go of everything.
+    pub fn close(&mut self) {
+        *self = Files::default();
+    }
+
+    fn open(&mut self, generation: &Generation) -> Result<&mut Content, Trouble> {
+        // What is held is at hand, and may be let go of at any time.
+        self.opened.take_if(|(serial, _)| *serial != generation.serial || generation.held.is_some());
+        let (serial, content) = match self.opened.take() {
+            Some(opened) => opened,
+            None => (generation.serial, generation.open()?),
+        };
+        Ok(&mut self.opened.insert((serial, content)).1)
+    }
 }
 
 /// What stands at a place.
@@ -71,6 +117,8 @@ pub enum Trouble {
     Damaged(String),
     /// It is compressed, and unpacking as far as the place takes longer than it may.
     OverBudget,
+    /// It would have to wait for a disk, and must not.
+    OutOfReach,
     /// A compressed file ends too early: it is still being written, or was never written to its end. In words.
     Unfinished(String),
 }
@@ -82,6 +130,7 @@ impl From<io::Error> for Trouble {
             io::ErrorKind::InvalidData => Trouble::Damaged(error.to_string()),
             io::ErrorKind::UnexpectedEof => Trouble::Unfinished("the compressed file ends too early".into()),
             io::ErrorKind::QuotaExceeded => Trouble::OverBudget,
+            io::ErrorKind::WouldBlock => Trouble::OutOfReach,
             _ => Trouble::Unreadable(error.to_string()),
         }
     }
@@ -92,20 +141,25 @@ pub fn fetch_hot(log: &Log, place: &Place) -> Option<Piece> {
     log.state().tail.get(place.serial, place.position.offset)
 }
 
-/// The records at `place`, from its file. `opened` keeps the file for the next call.
+/// The records at `place`, from its file.
 ///
 /// # Errors
-/// See [`Trouble`].
-pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_bytes_max: usize) -> Result<Fetched, Trouble> {
+/// See [`Trouble`]; `OutOfReach` only where `reach` is less than files.
+pub fn fetch_cold(log: &Log, place: &Place, files: &mut Files, reach: Reach, line_bytes_max: usize) -> Result<Fetched, Trouble> {
     let generation = log.state().generation(place.serial).cloned().ok_or(Trouble::Gone)?;
-    let content = open(&generation, opened)?;
+    let waits = reach == Reach::Files;
+    if reach == Reach::Memory || (!waits && generation.held.is_none()) {
+        return Err(Trouble::OutOfReach);
+    }
+    let mut bytes = SPARE.take();
+    let content = files.open(&generation)?;
     if generation.is_unreadable() && !generation.storage.is_compressed() {
         return Err(Trouble::Unreadable("its beginning could not be read".into()));
     }
     let offset = place.position.offset;
     let tip_start = generation.head.tip_start(offset);
     let tip_bytes = (offset - tip_start) as usize;
-    let mut bytes = content.read(tip_start, tip_bytes + READ_BYTES)?;
+    content.read_into(&mut bytes, tip_start, tip_bytes + READ_BYTES, waits)?;
     verify(&bytes, tip_bytes, &place.position)?;
     let head = generation.head.bytes();
     if offset == generation.head.base && !bytes.starts_with(&head[..head.len().min(bytes.len())]) {
@@ -114,6 +168,9 @@ pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_by
 
     let full = bytes.len() == tip_bytes + READ_BYTES;
     let known = usize::try_from(generation.end.saturating_sub(tip_start)).unwrap_or(usize::MAX);
+    if !waits && !full && bytes.len() < known {
+        return Err(Trouble::OutOfReach);
+    }
     let at_end = known <= bytes.len() || (!full && generation.end == Generation::UNKNOWN_END);
     bytes.truncate(known);
     let records = if at_end { bytes.len().saturating_sub(tip_bytes) } else { complete(&bytes[tip_bytes..]) };
@@ -121,6 +178,7 @@ pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_by
         0 if at_end => Ok(Fetched::End),
         // The file is shorter than what is known of it.
         0 if !full => Err(Trouble::Changed(Reason::Truncated)),
+        0 if !waits => Err(Trouble::OutOfReach),
         0 => long_record(log, &generation, content, offset, line_bytes_max),
         _ => {
             bytes.truncate(tip_bytes + records);
@@ -130,24 +188,8 @@ pub fn fetch_cold(log: &Log, place: &Place, opened: &mut Option<Opened>, line_by
                 head: generation.head,
                 start: offset,
                 end,
-                bytes: bytes.into(),
+                bytes: bytes.freeze(),
             }))
-        }
-    }
-}
-
-fn open<'a>(generation: &Generation, opened: &'a mut Option<Opened>) -> Result<&'a mut Content, Trouble> {
-    // A plain file is opened anew each time: a reader that waits must not keep a deleted file's space.
-    let reusable = opened.as_ref().is_some_and(|opened| opened.serial == generation.serial && generation.held.is_none());
-    let reusable = reusable && matches!(opened, Some(Opened { content: Content::Packed(_), .. }));
-    if !reusable {
-        *opened = None;
-    }
-    match opened {
-        Some(opened) => Ok(&mut opened.content),
-        None => {
-            let content = generation.open()?;
-            Ok(&mut opened.insert(Opened { serial: generation.serial, content }).content)
         }
     }
 }
@@ -208,8 +250,8 @@ pub fn place_at(log: &Log, serial: u64, offset: u64) -> Result<Place, Trouble> {
     if offset <= generation.head.base {
         return Ok(Place { serial, position: Position::before_all(log.source, generation.head.base, hint) });
     }
-    let mut opened = None;
-    let content = open(&generation, &mut opened)?;
+    let mut content = generation.open()?;
+    let content = &mut content;
     let start = record_start(content, generation.head.base, offset)?;
     let tip_start = generation.head.tip_start(start);
     let tip = content.read(tip_start, (start - tip_start) as usize)?;
@@ -266,11 +308,13 @@ pub fn scan(
     line_bytes_max: usize,
     each: &mut dyn FnMut(u64, &Line<'_>, Position) -> ControlFlow<()>,
 ) {
-    let mut opened = None;
+    let mut files = Files::default();
     loop {
         let (serial, hint) = (place.serial, place.position.hint);
-        let fetched = fetch_hot(log, &place)
-            .map_or_else(|| fetch_cold(log, &place, &mut opened, line_bytes_max).unwrap_or(Fetched::End), Fetched::Piece);
+        let fetched = fetch_hot(log, &place).map_or_else(
+            || fetch_cold(log, &place, &mut files, Reach::Files, line_bytes_max).unwrap_or(Fetched::End),
+            Fetched::Piece,
+        );
         match fetched {
             Fetched::Piece(piece) => {
                 for line in lines(piece.records(), piece.start, line_bytes_max) {
@@ -279,6 +323,7 @@ pub fn scan(
                     }
                 }
                 place.position = piece.position(log.source, hint, piece.end);
+                take_back(piece);
             }
             Fetched::Long(long) => {
                 let line = Line::new(&long.bytes, long.start, long.after.offset, line_bytes_max);
@@ -308,8 +353,7 @@ pub fn tip_in_memory(state: &LogState, generation: &Generation, offset: u64) -> 
 pub fn tip_in_file(generation: &Generation, offset: u64, budget: &Arc<Budget>) -> Result<Bytes, Trouble> {
     let tip_start = generation.head.tip_start(offset);
     let length = (offset - tip_start) as usize;
-    let mut opened = None;
-    let content = open(generation, &mut opened)?;
+    let mut content = generation.open()?;
     content.limit(budget);
     let tip = content.read(tip_start, length)?;
     if tip.len() < length { Err(Trouble::Changed(Reason::Truncated)) } else { Ok(tip.into()) }
@@ -325,10 +369,9 @@ pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut d
         if wanted == 0 {
             break;
         }
-        let mut opened = None;
-        let found = match open(generation, &mut opened) {
-            Ok(content @ Content::Packed(_)) => last_forward(content, generation, wanted, line_bytes_max, keep),
-            Ok(content) => last_backward(content, generation, wanted, line_bytes_max, keep),
+        let found = match generation.open() {
+            Ok(mut content @ Content::Packed(_)) => last_forward(&mut content, generation, wanted, line_bytes_max, keep),
+            Ok(mut content) => last_backward(&mut content, generation, wanted, line_bytes_max, keep),
             Err(_) => break,
         };
         match found {
@@ -440,8 +483,7 @@ pub fn ends(log: &Log) -> Vec<Place> {
 }
 
 fn end_by_reading(log: &Log, generation: &Generation) -> Result<Position, Trouble> {
-    let mut opened = None;
-    let content = open(generation, &mut opened)?;
+    let mut content = generation.open()?;
     let mut end = generation.head.base;
     loop {
         match content.read(end, READ_BYTES)?.len() {

@@ -42,7 +42,8 @@ impl Piece {
         self.head.position(source, hint, offset, self.tip(offset))
     }
 
-    fn slice(&self, from: u64, to: u64) -> &[u8] {
+    /// The content from one offset to another, both within the piece.
+    pub fn slice(&self, from: u64, to: u64) -> &[u8] {
         let first = self.end - self.bytes.len() as u64;
         &self.bytes[(from - first) as usize..(to - first) as usize]
     }
@@ -64,6 +65,7 @@ impl Piece {
 pub struct HotTail {
     pieces: VecDeque<Piece>,
     bytes: usize,
+    cuts: u64,
 }
 
 impl HotTail {
@@ -95,8 +97,14 @@ impl HotTail {
         freed
     }
 
+    /// How often the log was cut back to a record that was there before.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
     /// Forgets the pieces of generation `serial` that reach behind `end`.
     pub fn cut_back(&mut self, serial: u64, end: u64) {
+        self.cuts += 1;
         self.pieces.retain(|piece| piece.serial != serial || piece.end <= end);
         self.bytes = self.pieces.iter().map(|piece| piece.bytes.len()).sum();
     }

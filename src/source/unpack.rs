@@ -93,7 +93,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged data; `QuotaExceeded`.
-    pub fn read(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    pub fn read(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
         if offset < self.window_start || offset > self.window_end() + WORTH_SEEKING_BYTES {
             self.seek(offset);
         }
@@ -101,13 +101,13 @@ impl Unpacker {
             self.window_start = self.window_end();
             self.window.clear();
             if self.unpack()? == 0 {
-                return Ok(Vec::new());
+                return Ok(&[]);
             }
         }
         self.window.drain(..(offset - self.window_start) as usize);
         self.window_start = offset;
         while self.window.len() < length && self.unpack()? > 0 {}
-        Ok(self.window[..length.min(self.window.len())].to_vec())
+        Ok(&self.window[..length.min(self.window.len())])
     }
 
     fn window_end(&self) -> u64 {

@@ -18,7 +18,13 @@ pub const PATTERNS_MAX: usize = 16;
 
 /// A regular expression over the bytes of a line. Matching takes time linear in the line.
 #[derive(Clone, Debug)]
-pub struct Pattern(Regex);
+pub struct Pattern {
+    line: Regex,
+    /// The same over many lines at once, where that finds each line that matches.
+    block: Option<Regex>,
+    /// Whether it looks at line ends: over many lines that is right only where none of them ends with CR LF.
+    sees_ends: bool,
+}
 
 /// Why a text is no pattern, in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,30 +47,52 @@ impl Pattern {
         if text.len() > PATTERN_BYTES_MAX {
             return Err(BadPattern(format!("a pattern has at most {PATTERN_BYTES_MAX} bytes")));
         }
-        let built = RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
-        built.map(Pattern).map_err(|error| BadPattern(sentence(text, &error)))
+        let mut builder = RegexBuilder::new(text);
+        let line = builder.size_limit(COMPILED_BYTES_MAX).build().map_err(|error| BadPattern(sentence(text, &error)))?;
+        // What would not mean the same at the ends of lines is looked for line by line.
+        let ends_of_all = ["\\A", "\\z"].iter().any(|end| text.contains(end));
+        let is_flags = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+        let mut flags = text.split("(?").skip(1).filter_map(|group| group.split([':', ')']).next().filter(is_flags));
+        let takes_back = flags.any(|flags| flags.contains('-'));
+        let block = builder.multi_line(true).build().ok().filter(|_| !ends_of_all && !takes_back && !line.is_match(b""));
+        Ok(Pattern { line, block, sees_ends: text.contains('$') })
+    }
+
+    /// The place in `bytes`, whole lines, from which on the next line may be that matches: somewhere in that line, at `from`
+    /// or behind; `None` where no further line does. `from` is the beginning of a line, `crlf` whether there may be a CR.
+    pub fn find(&self, bytes: &[u8], from: usize, crlf: bool) -> Option<usize> {
+        match &self.block {
+            Some(block) if !(crlf && self.sees_ends) => block.find_at(bytes, from).map(|found| found.start()),
+            _ => Some(from),
+        }
+        .filter(|at| *at < bytes.len())
+    }
+
+    /// Whether [`Pattern::find`] must know whether there is a CR.
+    pub fn sees_ends(&self) -> bool {
+        self.sees_ends
     }
 
     /// Whether it matches anywhere in `line`.
     pub fn matches(&self, line: &[u8]) -> bool {
-        self.0.is_match(line)
+        self.line.is_match(line)
     }
 
     /// `line` with every match replaced by `with`, in which `$1` or `${name}` stand for what was captured.
     pub fn replace<'a>(&self, line: &'a [u8], with: &str) -> Cow<'a, [u8]> {
-        self.0.replace_all(line, with.as_bytes())
+        self.line.replace_all(line, with.as_bytes())
     }
 
     /// What the named groups capture in `line` as a JSON object, in the pattern's order; `None` where it does not match.
     pub fn captures_json(&self, line: &[u8]) -> Option<String> {
-        let captures = self.0.captures(line)?;
-        let named = self.0.capture_names().flatten();
+        let captures = self.line.captures(line)?;
+        let named = self.line.capture_names().flatten();
         Some(json_of_captures(named.filter_map(|name| Some((name, captures.name(name)?.as_bytes())))))
     }
 
     /// Whether it captures anything by name.
     pub fn has_names(&self) -> bool {
-        self.0.capture_names().flatten().next().is_some()
+        self.line.capture_names().flatten().next().is_some()
     }
 }
 
@@ -86,6 +114,9 @@ fn sentence(text: &str, error: &regex::Error) -> String {
     }
 }
 
+/// What `event=` calls records without a name.
+const UNNAMED: &str = "message";
+
 /// Which records a client wants.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -100,6 +131,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether it keeps every record.
+    pub fn is_everything(&self) -> bool {
+        self.all.is_empty() && self.none.is_empty() && self.events.is_empty() && self.level.is_none()
+    }
+
     /// Whether it looks at what records say of themselves.
     pub fn asks_meaning(&self) -> bool {
         self.level.is_some()
@@ -107,11 +143,23 @@ impl Filter {
 
     /// Whether the client wants `record`.
     pub fn keeps(&self, record: &Record<'_>) -> bool {
-        let name = record.event.unwrap_or("message");
-        (self.events.is_empty() || self.events.iter().any(|event| event == name))
+        self.wants(record.event.unwrap_or(UNNAMED))
             && self.level.is_none_or(|least| record.level.is_some_and(|level| level >= least))
-            && self.all.iter().all(|pattern| pattern.matches(&record.line))
-            && !self.none.iter().any(|pattern| pattern.matches(&record.line))
+            && self.keeps_text(&record.line)
+    }
+
+    /// Whether a record with this text has a chance.
+    pub fn keeps_text(&self, line: &[u8]) -> bool {
+        self.all.iter().all(|pattern| pattern.matches(line)) && !self.none.iter().any(|pattern| pattern.matches(line))
+    }
+
+    /// Whether records without a name have a chance.
+    pub fn wants_unnamed(&self) -> bool {
+        self.wants(UNNAMED)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.events.is_empty() || self.events.iter().any(|event| event == name)
     }
 }
 

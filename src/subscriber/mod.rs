@@ -3,6 +3,7 @@
 
 pub mod explain;
 pub mod filter;
+mod give;
 pub mod join;
 pub mod keep;
 pub mod layout;
@@ -10,6 +11,9 @@ pub mod merge;
 pub mod rules;
 pub mod reader;
 pub mod scope;
+pub mod share;
+pub mod sift;
+pub mod sink;
 pub mod since;
 pub mod start;
 pub mod stream;
@@ -17,6 +21,7 @@ pub mod stream;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 use jiff::Timestamp;
@@ -29,6 +34,7 @@ use join::Way;
 use keep::Throttle;
 use layout::Layout;
 use rules::{Origin, Rules};
+use share::Shares;
 use start::{Counting, Start, start};
 use stream::{Parts, Subscription};
 
@@ -51,15 +57,26 @@ struct Shared {
     layouts: Vec<Layout>,
     limits: Limits,
     subscribers: AtomicUsize,
+    shares: Shares,
 }
 
+/// How long it is worth to gather records for each subscriber that is woken for them.
+const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
+/// How long records are gathered at most.
+const PACE_MAX: Duration = Duration::from_millis(50);
+
 impl Shared {
+    /// Gathers for so many subscribers from now on.
+    fn count(&self, subscribers: usize) {
+        let pace = PACE_PER_SUBSCRIBER.saturating_mul(u32::try_from(subscribers).unwrap_or(u32::MAX));
+        self.logs.set_pace(pace.min(PACE_MAX));
+    }
+
     /// Where the texts of a log come from that stand in generation `serial`, or in the newest.
     fn origin<'a>(&self, log: &'a Log, serial: Option<u64>, asked: bool) -> Origin<'a> {
         let state = log.state();
         let generation = serial.map_or_else(|| state.newest(), |serial| state.generation(serial));
-        let given = self.layouts.get(log.pattern).and_then(|layout| layout.format);
-        let format = given.or_else(|| Some(generation?.head.format)).unwrap_or_default();
+        let format = self.format(log, generation.map_or(Format::default(), |generation| generation.head.format));
         let latest = generation.and_then(|generation| Timestamp::try_from(generation.modified).ok()).unwrap_or_default();
         Origin { log: &log.name, format, latest, asked, time: None }
     }
@@ -73,9 +90,9 @@ impl Shared {
         }
     }
 
-    /// Whether several lines of a generation of a log may be one record.
-    fn joins(&self, log: &Log, serial: u64) -> bool {
-        self.way(log, self.origin(log, Some(serial), false).format).joins()
+    /// The format of a log's generation of which the first lines say `told`.
+    fn format(&self, log: &Log, told: Format) -> Format {
+        self.layouts.get(log.pattern).and_then(|layout| layout.format).unwrap_or(told)
     }
 
     /// How the lines of a log are put together that are written in `format`.
@@ -104,6 +121,8 @@ pub struct Request {
     pub notices: bool,
     /// Whether the client is told what records say of themselves.
     pub asks_meaning: bool,
+    /// How its events are written: streams of the same form, logs and filter are given the same bytes.
+    pub form: String,
 }
 
 /// Why there is no stream for a request. Each is a sentence for the client.
@@ -208,14 +227,14 @@ struct Slot(Arc<Shared>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.subscribers.fetch_sub(1, Ordering::Relaxed);
+        self.0.count(self.0.subscribers.fetch_sub(1, Ordering::Relaxed) - 1);
     }
 }
 
 impl Feed {
     /// A feed of `logs` under `rules`; `layouts` are those of the patterns that mean the logs, in the same order.
     pub fn new(logs: Logs, layouts: Vec<Layout>, rules: Rules, limits: Limits) -> Self {
-        Feed(Arc::new(Shared { logs, rules, layouts, limits, subscribers: AtomicUsize::new(0) }))
+        Feed(Arc::new(Shared { logs, rules, layouts, limits, subscribers: AtomicUsize::new(0), shares: Shares::default() }))
     }
 
     /// A stream for `request`, once its start is found: that may take long, where the start asks to read files. Waits
@@ -256,7 +275,9 @@ impl Feed {
                 Start::Offset(offset) => Some(offset.to_string()),
                 _ => None,
             };
+            let common = format!("{} {:?} {:?} {}", request.form, request.logs, request.filter, request.asks_meaning);
             Subscription::new(Parts {
+                share: shared.shares.of(common),
                 shared,
                 wanted,
                 readers: started.readers,
@@ -278,6 +299,7 @@ impl Feed {
     fn slot(&self) -> Result<Slot, Refusal> {
         let slot = Slot(self.0.clone());
         let before = self.0.subscribers.fetch_add(1, Ordering::Relaxed);
+        self.0.count(before + 1);
         if before < self.0.limits.subscribers_max { Ok(slot) } else { Err(Refusal::Busy) }
     }
 

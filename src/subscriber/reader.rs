@@ -11,7 +11,7 @@ use crate::position::{Hint, Position};
 use crate::source::catalog::{Log, Succession};
 use crate::source::content::Storage;
 use crate::source::generation::{Generation, Phase};
-use crate::source::read::{self, Fetched, LongRecord, Opened, Place, Trouble};
+use crate::source::read::{self, Fetched, Files, LongRecord, Place, Reach, Trouble};
 use crate::source::resolve::{Missing, Resolved, file_of};
 use crate::source::split::complete;
 use crate::source::strength::is_strong;
@@ -39,7 +39,7 @@ pub struct Reader {
     until: Option<BTreeMap<u64, u64>>,
     /// How far each generation went when the stream began; what lies behind is live.
     history: BTreeMap<u64, u64>,
-    opened: Option<Opened>,
+    files: Files,
     /// Generations that were read to an end that only reading could tell, or whose rest can't be had.
     exhausted: BTreeSet<u64>,
     /// Lines that are to become one record with what follows.
@@ -60,21 +60,28 @@ struct Doubt {
 pub enum Next {
     /// Nothing now.
     Nothing,
-    /// Something can't be read now: try again then.
-    Later(Instant),
-    /// Whole records at one of the places.
-    Piece(Piece),
-    /// One long record.
-    Long {
-        /// Its generation's serial.
-        serial: u64,
-        /// Its beginning, and where it ends.
-        record: LongRecord,
-    },
+    /// Records at this place.
+    Read(Place),
     /// Records that can't be given; the places stand behind them already.
     Hole(Hole),
     /// The log went on in another generation.
     Crossed(Succession),
+}
+
+/// What there is at a place.
+pub enum Found {
+    /// Whole records.
+    Piece(Piece),
+    /// One long record.
+    Long(LongRecord),
+    /// Records that can't be given; the places stand behind them already.
+    Hole(Hole),
+    /// Nothing more.
+    End,
+    /// Something can't be read now: try again then.
+    Later(Instant),
+    /// Something in a file, which is out of reach.
+    OutOfReach,
 }
 
 /// Records that can't be given.
@@ -120,7 +127,7 @@ impl Reader {
             finished: Vec::new(),
             until: None,
             history,
-            opened: None,
+            files: Files::default(),
             exhausted: BTreeSet::new(),
             joiner: Joiner::default(),
             copies: Vec::new(),
@@ -222,13 +229,14 @@ impl Reader {
         matches!(self.plan(), Plan::Nothing)
     }
 
-    /// What comes next. Returns as soon as there is something to tell; reads files off this thread.
-    pub async fn next(&mut self, line_bytes_max: usize) -> Next {
+    /// What comes next, as far as memory knows.
+    pub fn what_next(&mut self) -> Next {
         loop {
             match self.plan() {
                 Plan::Nothing => return Next::Nothing,
-                Plan::Lost(place) => return self.lost(place, Reason::Overrun),
-                Plan::CutBack { to } => return self.cut_back(to),
+                Plan::Read(place) => return Next::Read(place),
+                Plan::Lost(place) => return Next::Hole(self.lost(place, Reason::Overrun)),
+                Plan::CutBack { to } => return Next::Hole(self.cut_back(to)),
                 Plan::Cross { to, succession } => {
                     if self.places.is_empty() {
                         self.hear_empty_before(to.serial);
@@ -240,11 +248,6 @@ impl Reader {
                     self.places.push(to);
                     if let Some(succession) = succession {
                         return Next::Crossed(succession);
-                    }
-                }
-                Plan::Read(place) => {
-                    if let Some(next) = self.read(place, line_bytes_max).await {
-                        return next;
                     }
                 }
             }
@@ -319,41 +322,40 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, place: Place, line_bytes_max: usize) -> Option<Next> {
+    /// The records at `place`, within `reach`.
+    pub fn read(&mut self, place: Place, reach: Reach, line_bytes_max: usize) -> Found {
         if let Some(piece) = read::fetch_hot(&self.log, &place) {
-            return Some(self.piece(piece));
+            return self.up_to_stop(piece);
         }
         if let Some(doubt) = self.doubt.filter(|doubt| Instant::now() < doubt.again) {
-            return Some(Next::Later(doubt.again));
+            return Found::Later(doubt.again);
         }
-        let (log, mut opened) = (self.log.clone(), self.opened.take());
-        let cold = tokio::task::spawn_blocking(move || {
-            let fetched = read::fetch_cold(&log, &place, &mut opened, line_bytes_max);
-            (fetched, opened)
-        });
-        // The pool ends only with the program.
-        let Ok((fetched, opened)) = cold.await else { return Some(Next::Nothing) };
-        self.opened = opened;
-        match fetched {
-            Ok(Fetched::Piece(piece)) => Some(self.piece(piece)),
-            Ok(Fetched::Long(record)) => Some(Next::Long { serial: place.serial, record }),
+        match read::fetch_cold(&self.log, &place, &mut self.files, reach, line_bytes_max) {
+            Ok(Fetched::Piece(piece)) => self.up_to_stop(piece),
+            Ok(Fetched::Long(record)) => Found::Long(record),
             Ok(Fetched::End) => {
                 self.exhausted.insert(place.serial);
-                None
+                Found::End
             }
-            Err(trouble) => Some(self.trouble(place, &trouble)),
+            Err(Trouble::OutOfReach) => Found::OutOfReach,
+            Err(trouble) => self.trouble(place, &trouble),
         }
+    }
+
+    /// Lets go of what a reader that waits must not keep.
+    pub fn rest(&mut self) {
+        self.files.rest();
     }
 
     /// A piece, as far as this reader may go in it.
-    fn piece(&self, piece: Piece) -> Next {
+    fn up_to_stop(&self, piece: Piece) -> Found {
         let stop = self.stop(piece.serial);
-        Next::Piece(if stop < piece.end { piece.split_at(stop).0 } else { piece })
+        Found::Piece(if stop < piece.end { piece.split_at(stop).0 } else { piece })
     }
 
     /// Waits where the follower will know more in a moment, and tells where it does not.
-    fn trouble(&mut self, place: Place, trouble: &Trouble) -> Next {
-        self.opened = None;
+    fn trouble(&mut self, place: Place, trouble: &Trouble) -> Found {
+        self.files.close();
         let now = Instant::now();
         let since = self.doubt.map_or(now, |doubt| doubt.since);
         let (destroyed, followed) = {
@@ -363,7 +365,7 @@ impl Reader {
         };
         let waited = now.duration_since(since);
         let (give_up, pause, reason) = match trouble {
-            Trouble::Damaged(_) | Trouble::OverBudget => (true, DOUBT_PAUSE, Reason::Unreadable),
+            Trouble::Damaged(_) | Trouble::OverBudget | Trouble::OutOfReach => (true, DOUBT_PAUSE, Reason::Unreadable),
             Trouble::Unreadable(_) => {
                 (waited > UNREADABLE && (followed || self.until.is_some()), UNREADABLE_PAUSE, Reason::Unreadable)
             }
@@ -372,15 +374,16 @@ impl Reader {
             Trouble::Changed(reason) => (destroyed && followed || waited > DOUBT, DOUBT_PAUSE, *reason),
         };
         if give_up {
-            return self.lost(place, reason);
+            return Found::Hole(self.lost(place, reason));
         }
         self.doubt = Some(Doubt { since, again: now + pause });
-        Next::Later(now + pause)
+        Found::Later(now + pause)
     }
 
     /// Goes on behind what can't be had at `place`, and says so.
-    fn lost(&mut self, place: Place, reason: Reason) -> Next {
-        (self.doubt, self.opened) = (None, None);
+    fn lost(&mut self, place: Place, reason: Reason) -> Hole {
+        self.doubt = None;
+        self.files.close();
         let state = self.log.state();
         let generation = state.generation(place.serial);
         let end = generation.map(|generation| generation.end).filter(|&end| end != Generation::UNKNOWN_END);
@@ -415,16 +418,16 @@ impl Reader {
                 }
             }
         }
-        Next::Hole(Hole { from: place.position, missing, lost_bytes })
+        Hole { from: place.position, missing, lost_bytes }
     }
 
     /// Goes on at the new end of a file that was cut back: what stood behind it was had, or is gone.
-    fn cut_back(&mut self, to: Place) -> Next {
+    fn cut_back(&mut self, to: Place) -> Hole {
         let from = self.places.pop().map_or(to.position, |place| place.position);
         self.places.push(to);
         let file = self.log.path.file_name().map(|name| name.to_string_lossy().into_owned());
         let missing = Missing { reason: Reason::Truncated, file, certain: false, may_repeat: false };
-        Next::Hole(Hole { from, missing, lost_bytes: None })
+        Hole { from, missing, lost_bytes: None }
     }
 
     /// What is uncertain after `succession`: what was written between the last read and the truncation, or in a file that

@@ -106,18 +106,7 @@ impl Rules {
         }
         let redact: Vec<&Redact> = self.redact.iter().filter(|redact| redact.scope.takes(origin.log, &raw)).collect();
         let text = if redact.is_empty() { Cow::Borrowed(line.bytes) } else { Cow::Owned(redacted(line, &redact)) };
-        let mut record = Record {
-            log: origin.log,
-            start: line.start,
-            end: line.end,
-            line: text,
-            cut_from: line.cut_from,
-            time: None,
-            level: None,
-            event: None,
-            fields: None,
-            fields_are_payload: false,
-        };
+        let mut record = Record::plain(origin.log, (line.start, line.end), text, line.cut_from);
         let asked = origin.asked || self.event.iter().any(EventRule::asks_meaning);
         let meaning = if asked { say(&record.line) } else { Meaning::default() };
         let names = |(_, rule): &(_, &EventRule)| rule.scope.takes(origin.log, &meaning) && rule.pattern.matches(&record.line);
@@ -138,6 +127,19 @@ impl Rules {
             record.fields_are_payload = rule.data == EventData::Captures;
         }
         Some(record)
+    }
+
+    /// The patterns of all rules about a log: what none of them matches is a record as it stands.
+    pub fn touching(&self, log: &str) -> Vec<&Pattern> {
+        let drop = self.drop.iter().map(|rule| (&rule.scope, &rule.pattern));
+        let redact = self.redact.iter().map(|rule| (&rule.scope, &rule.pattern));
+        let event = self.event.iter().map(|rule| (&rule.scope, &rule.pattern));
+        drop.chain(redact).chain(event).filter(|(scope, _)| scope.takes_log(log)).map(|(_, pattern)| pattern).collect()
+    }
+
+    /// Whether what a rule lets through depends on what a stream has had.
+    pub fn throttles(&self) -> bool {
+        self.drop.iter().any(|rule| rule.keep.is_some()) || self.event.iter().any(|rule| rule.keep.is_some())
     }
 
     /// Whether a rule looks at what lines say of themselves before anything is blotted out.

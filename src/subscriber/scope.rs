@@ -34,12 +34,17 @@ impl Scope {
         self.least.is_some() || self.most.is_some() || !self.fields.is_empty()
     }
 
+    /// Whether records of a log can be meant.
+    pub fn takes_log(&self, log: &str) -> bool {
+        self.logs.as_ref().is_none_or(|logs| logs.wants(log))
+    }
+
     /// Whether a record of a log is meant that says this of itself.
     pub fn takes(&self, log: &str, meaning: &Meaning<'_>) -> bool {
         let known = |ask: Option<Level>, fits: fn(&Level, &Level) -> bool| {
             ask.is_none_or(|bound| meaning.level.is_some_and(|level| fits(&level, &bound)))
         };
-        self.logs.as_ref().is_none_or(|logs| logs.wants(log))
+        self.takes_log(log)
             && known(self.least, Level::ge)
             && known(self.most, Level::le)
             && (self.fields.is_empty() || self.takes_fields(meaning))

@@ -10,32 +10,29 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::filter::Filter;
-use super::join::Joined;
+use super::give::Step;
 use super::keep::Throttle;
 use super::merge::Merge;
-use super::reader::{Hole, Next, Reader};
-use super::rules::Origin;
+use super::reader::{Found, Hole, Next, Reader};
+use super::share::Share;
+use super::sink::Sink;
 use super::start::EarlyGap;
 use super::{Shared, Slot, Wanted};
 use crate::event::{Basis, Event, Gap, Hello, Id, LogChange, LogNotice, Pos, Reason, Resume, Rotate};
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, SourceId, write_others};
 use crate::record::Record;
-use crate::source::catalog::Log;
+use crate::source::catalog::{Log, Succession};
 use crate::source::content::READ_BYTES;
-use crate::source::read::LongRecord;
-use crate::source::split::{Line, lines};
-use crate::source::tail::Piece;
+use crate::source::read::Reach;
 
 /// After so many bytes of records that were kept back, a checkpoint is sent.
 const CHECKPOINT_BYTES: u64 = 1 << 20;
 /// After so long with records kept back, a checkpoint is sent.
 const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
-
-/// Takes the events of a stream, in order.
-pub trait Sink {
-    /// Takes one event; `id` is the position after it.
-    fn event(&mut self, id: &Id<'_>, event: &Event<'_>);
-}
+/// How much is written in one turn at the files, about, in bytes.
+const TURN_BYTES: usize = 256 << 10;
+/// How long one turn at the files is, about: then others have theirs.
+const TURN: Duration = Duration::from_millis(10);
 
 /// What [`Subscription::fill`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,42 +41,47 @@ pub enum Filled {
     Moved,
     /// There is nothing more now: wait.
     Idle,
+    /// What comes next is in a file: call [`Subscription::fill_from_files`] where that may block.
+    OutOfReach,
     /// The stream ends here.
     End,
 }
 
 /// One subscriber's stream.
 pub struct Subscription {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     wanted: Wanted,
-    readers: Vec<Reader>,
+    pub(super) readers: Vec<Reader>,
     notices: Notices,
-    filter: Filter,
-    left: Option<u64>,
+    pub(super) filter: Arc<Filter>,
+    pub(super) left: Option<u64>,
     follow: bool,
-    until: Option<Until>,
+    pub(super) until: Option<Until>,
     early: VecDeque<Early>,
     asked: Option<String>,
     /// Whether anybody looks at what records say of themselves.
-    asks_meaning: bool,
+    pub(super) asks_meaning: bool,
     turn: usize,
     /// The order of history, as long as a stream of several logs is in it.
     merge: Option<Merge>,
     caught_up: bool,
-    held_back: HeldBack,
-    throttle: Throttle,
+    pub(super) held_back: HeldBack,
+    /// Whether what is written depends on nothing but where it stands and what it has in common with others.
+    pub(super) is_shared: bool,
+    pub(super) share: Arc<Share>,
+    pub(super) throttle: Throttle,
     /// Since when it is not told what was suppressed.
     suppressed_since: Option<Instant>,
-    again_at: Option<Instant>,
+    pub(super) again_at: Option<Instant>,
     /// Logs that do not fit the id.
     left_out: BTreeSet<SourceId>,
     moves: watch::Receiver<u64>,
-    own_moves: Option<watch::Receiver<crate::source::catalog::LogState>>,
+    own_moves: Option<watch::Receiver<u64>>,
     _slot: Slot,
 }
 
 /// The time after which no record is wanted.
-struct Until {
+pub(super) struct Until {
     time: Timestamp,
     /// The logs of which the last record that carries a time is younger.
     passed: BTreeSet<SourceId>,
@@ -118,9 +120,11 @@ enum Early {
 
 /// Records that the filter kept back since the client last got an id.
 #[derive(Default)]
-struct HeldBack {
-    bytes: u64,
+pub(super) struct HeldBack {
+    pub bytes: u64,
     since: Option<Instant>,
+    /// Whether the client got an id since this was made.
+    pub gave: bool,
 }
 
 /// What the client was told of its logs; nothing if it does not want to know.
@@ -144,6 +148,7 @@ pub(super) struct Parts {
     pub notices: bool,
     pub asks_meaning: bool,
     pub asked: Option<String>,
+    pub share: Arc<Share>,
     pub slot: Slot,
 }
 
@@ -165,10 +170,11 @@ impl Subscription {
             readers.iter_mut().for_each(Reader::stop_at_present_end);
         }
         let told = readers.iter().map(told).collect();
+        let is_shared = follow && parts.limit.is_none() && until.is_none() && !parts.shared.rules.throttles();
         let merge = (readers.len() > 1).then(Merge::default);
         // A stream of one named log sleeps through the others' moves.
         let own_moves = match (&readers[..], parts.wanted.is_fixed()) {
-            ([reader], true) => Some(reader.log.changes()),
+            ([reader], true) => Some(reader.log.moves()),
             _ => None,
         };
         Subscription {
@@ -178,7 +184,9 @@ impl Subscription {
             readers,
             notices: Notices { wanted: parts.notices, told },
             asks_meaning: parts.asks_meaning || parts.until.is_some() || parts.filter.asks_meaning(),
-            filter: parts.filter,
+            filter: Arc::new(parts.filter),
+            is_shared,
+            share: parts.share,
             left: parts.limit,
             follow,
             until,
@@ -216,14 +224,32 @@ impl Subscription {
         checkpoint.chain(self.again_at).chain(quiet).chain(until).min()
     }
 
-    /// Hands the next events, at most about 128 KiB of records, to `sink`. Must not be dropped before it is done.
-    pub async fn fill(&mut self, sink: &mut impl Sink) -> Filled {
-        let filled = self.go_on(sink).await;
+    /// Hands the next events that can be had at once, at most about 128 KiB of records, to `sink`.
+    pub fn fill(&mut self, sink: &mut impl Sink) -> Filled {
+        // To search, or to look into each record, is work for a thread of its own.
+        let is_light = self.filter.is_everything() && !self.judges_each();
+        self.fill_within(if is_light { Reach::Cache } else { Reach::Memory }, sink)
+    }
+
+    /// The same from files too: reads and searches on until there is something worth sending, or its turn is over. Blocks.
+    pub fn fill_from_files(&mut self, sink: &mut impl Sink) -> Filled {
+        let started = Instant::now();
+        loop {
+            let filled = self.fill_within(Reach::Files, sink);
+            if filled != Filled::Moved || sink.out().len() >= TURN_BYTES || started.elapsed() >= TURN {
+                self.readers.iter_mut().for_each(Reader::rest);
+                return filled;
+            }
+        }
+    }
+
+    fn fill_within(&mut self, reach: Reach, sink: &mut impl Sink) -> Filled {
+        let filled = self.go_on(reach, sink);
         self.checkpoint(filled == Filled::End, sink);
         filled
     }
 
-    async fn go_on(&mut self, sink: &mut impl Sink) -> Filled {
+    fn go_on(&mut self, reach: Reach, sink: &mut impl Sink) -> Filled {
         if !self.early.is_empty() {
             // All at once: a client that is cut off before a gap must not take its end for had.
             for early in std::mem::take(&mut self.early) {
@@ -244,14 +270,21 @@ impl Subscription {
         self.again_at = None;
         self.take_in_new_logs(sink);
         self.tell_notices(sink);
-        if self.merge.is_some() && self.merge_history(sink).await {
-            return if self.left == Some(0) { Filled::End } else { Filled::Moved };
+        let moved = |left: Option<u64>| if left == Some(0) { Filled::End } else { Filled::Moved };
+        match self.merge_history(reach, sink) {
+            Step::Nothing => {}
+            Step::Moved => return moved(self.left),
+            Step::OutOfReach => return Filled::OutOfReach,
         }
         for step in 0..self.readers.len() {
             let index = (self.turn + step) % self.readers.len();
-            if self.advance(index, sink).await {
-                self.turn = index + 1;
-                return if self.left == Some(0) { Filled::End } else { Filled::Moved };
+            match self.advance(index, reach, sink) {
+                Step::Nothing => {}
+                Step::Moved => {
+                    self.turn = index + 1;
+                    return moved(self.left);
+                }
+                Step::OutOfReach => return Filled::OutOfReach,
             }
         }
         let ends = !self.follow && self.again_at.is_none();
@@ -283,65 +316,26 @@ impl Subscription {
         }
     }
 
-    /// Gives what comes next in log `index`. Whether anything did.
-    async fn advance(&mut self, index: usize, sink: &mut impl Sink) -> bool {
-        match self.readers[index].next(self.shared.limits.line_bytes_max).await {
-            Next::Piece(piece) => self.take_piece(index, &piece, sink),
-            other => return self.take_other(index, other, sink),
-        }
-        true
-    }
-
-    /// Gives what comes next in log `index`, where that are no whole pieces of records. Whether there is anything.
-    fn take_other(&mut self, index: usize, next: Next, sink: &mut impl Sink) -> bool {
-        match next {
-            Next::Nothing => return false,
-            Next::Later(at) => {
-                self.again_at = Some(self.again_at.map_or(at, |other: Instant| other.min(at)));
-                return false;
-            }
-            Next::Piece(piece) => self.take_piece(index, &piece, sink),
-            Next::Long { serial, record } => self.take_long(index, serial, &record, sink),
-            Next::Hole(hole) => {
-                self.end_groups(index, true, sink);
-                self.tell_hole(index, hole, sink);
-            }
-            Next::Crossed(succession) => {
-                if let Some(hole) = self.readers[index].uncertainty(succession) {
-                    self.end_groups(index, true, sink);
-                    self.tell_hole(index, hole, sink);
-                }
-                if self.notices.wanted {
-                    let log = self.readers[index].log.name.to_string();
-                    let rotate = Rotate { log, kind: succession.kind, continuity: succession.continuity };
-                    self.tell(index, &Event::Rotate(rotate), sink);
-                }
-            }
-        }
-        true
-    }
-
-    /// Gives some of the history of all logs in the order of the times in it. False where there is none left: what
+    /// Gives some of the history of all logs in the order of the times in it; nothing where there is none left: what
     /// follows is live.
-    async fn merge_history(&mut self, sink: &mut impl Sink) -> bool {
-        let Some(mut merge) = self.merge.take() else { return false };
+    fn merge_history(&mut self, reach: Reach, sink: &mut impl Sink) -> Step {
+        let Some(mut merge) = self.merge.take() else { return Step::Nothing };
+        let step = self.merge_with(&mut merge, reach, sink);
+        self.merge = (step != Step::Nothing).then_some(merge);
+        step
+    }
+
+    fn merge_with(&mut self, merge: &mut Merge, reach: Reach, sink: &mut impl Sink) -> Step {
         let shared = self.shared.clone();
         let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);
-        let (mut taken, mut any) = (0, false);
+        let (mut taken, mut moved) = (0, false);
         while taken < READ_BYTES as u64 && self.left != Some(0) {
             for index in 0..self.readers.len() {
                 while merge.lacks(index) && self.readers[index].is_in_history() {
-                    match self.readers[index].next(shared.limits.line_bytes_max).await {
-                        Next::Piece(piece) => {
-                            let reader = &self.readers[index];
-                            let modified = reader.modified().and_then(|modified| Timestamp::try_from(modified).ok());
-                            let joins = shared.joins(&reader.log, piece.serial);
-                            merge.put(index, &reader.log, piece, (modified, joins), &time_of);
-                        }
-                        other => match self.take_other(index, other, sink) {
-                            true => any = true,
-                            false => break,
-                        },
+                    match self.look_ahead(index, merge, reach, sink) {
+                        Step::Nothing => break,
+                        Step::Moved => moved = true,
+                        Step::OutOfReach => return if moved || taken > 0 { Step::Moved } else { Step::OutOfReach },
                     }
                 }
             }
@@ -351,124 +345,37 @@ impl Subscription {
             taken += piece.end - piece.start;
             self.take_piece(index, &piece, sink);
         }
-        any |= taken > 0;
-        self.merge = any.then_some(merge);
-        any
+        if moved || taken > 0 { Step::Moved } else { Step::Nothing }
     }
 
-    fn take_piece(&mut self, index: usize, piece: &Piece, sink: &mut impl Sink) {
-        self.readers[index].leave_finished(piece.serial);
-        let others = others(&self.readers, index, piece.serial);
-        let reader = &self.readers[index];
-        let (log, hint) = (reader.log.clone(), reader.hint(piece.serial));
-        let origin = self.shared.origin(&log, Some(piece.serial), self.asks_meaning);
-        let shared = self.shared.clone();
-        let way = shared.way(&log, origin.format);
-        if way.joins() || !self.readers[index].joiner.is_idle() {
-            for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
-                if self.left == Some(0) {
-                    break;
-                }
-                let position = |offset| piece.position(log.source, hint, offset);
-                let reader = &mut self.readers[index];
-                let joined = reader.joiner.take(piece.serial, &line, position(line.start), &way);
-                reader.advance(piece.serial, position(line.end));
-                self.tell_joined(index, joined, line.end - line.start, sink);
-            }
-            return;
-        }
-        let mut end = piece.start;
-        for line in lines(piece.records(), piece.start, self.shared.limits.line_bytes_max) {
-            if self.left == Some(0) {
-                break;
-            }
-            end = line.end;
-            if let Some(record) =
-                shared.rules.apply(&origin, line, &mut self.throttle).filter(|record| self.wants(log.source, record))
-            {
-                let own = piece.position(log.source, hint, line.end);
-                sink.event(&Id { own, others: &others }, &Event::Record(record));
-                self.left = self.left.map(|left| left - 1);
-                self.held_back = HeldBack::default();
-            } else {
-                self.held_back.add(line.end - line.start);
-            }
-        }
-        if end > piece.start {
-            self.readers[index].advance(piece.serial, piece.position(log.source, hint, end));
-        }
-    }
-
-    fn take_long(&mut self, index: usize, serial: u64, long: &LongRecord, sink: &mut impl Sink) {
-        self.readers[index].leave_finished(serial);
-        let others = others(&self.readers, index, serial);
-        let log = self.readers[index].log.clone();
-        let line = Line::new(&long.bytes, long.start, long.after.offset, self.shared.limits.line_bytes_max);
-        let origin = self.shared.origin(&log, Some(serial), self.asks_meaning);
-        let shared = self.shared.clone();
-        let way = shared.way(&log, origin.format);
+    /// Reads what comes next in log `index` and keeps it until it is its turn; gives what is no piece of records.
+    fn look_ahead(&mut self, index: usize, merge: &mut Merge, reach: Reach, sink: &mut impl Sink) -> Step {
         let reader = &mut self.readers[index];
-        if way.joins() || !reader.joiner.is_idle() {
-            let before = reader.position_in(serial).expect("it was read there");
-            let joined = reader.joiner.take(serial, &line, before, &way);
-            reader.advance(serial, long.after);
-            return self.tell_joined(index, joined, long.after.offset - long.start, sink);
-        }
-        if let Some(record) =
-            shared.rules.apply(&origin, line, &mut self.throttle).filter(|record| self.wants(log.source, record))
-        {
-            sink.event(&Id { own: long.after, others: &others }, &Event::Record(record));
-            self.left = self.left.map(|left| left - 1);
-            self.held_back = HeldBack::default();
-        } else {
-            self.held_back.add(long.after.offset - long.start);
-        }
-        self.readers[index].advance(serial, long.after);
-    }
-
-    /// Gives a record that was put together of several lines, if there is one after reading `bytes`, and the client wants it.
-    fn tell_joined(&mut self, index: usize, joined: Option<Joined>, bytes: u64, sink: &mut impl Sink) {
-        let Some(joined) = joined else { return self.held_back.add(bytes) };
-        let log = self.readers[index].log.clone();
+        let Next::Read(place) = reader.what_next() else { return self.advance(index, reach, sink) };
+        let Found::Piece(piece) = reader.read(place, reach, self.shared.limits.line_bytes_max) else {
+            return self.advance(index, reach, sink);
+        };
+        let modified = reader.modified().and_then(|modified| Timestamp::try_from(modified).ok());
+        let joins = self.shared.way(&reader.log, self.shared.format(&reader.log, piece.head.format)).joins();
         let shared = self.shared.clone();
-        let origin = Origin { time: joined.time, ..shared.origin(&log, Some(joined.end.0), self.asks_meaning) };
-        match shared
-            .rules
-            .apply(&origin, joined.line(shared.limits.line_bytes_max), &mut self.throttle)
-            .filter(|record| self.wants(log.source, record))
-        {
-            Some(record) => {
-                self.tell(index, &Event::Record(record), sink);
-                self.left = self.left.map(|left| left - 1);
-            }
-            None => self.held_back.add(bytes),
-        }
-    }
-
-    /// Gives the records of a log that nothing has ended: those that have been quiet for long, or `all`. Whether there was one.
-    fn end_groups(&mut self, index: usize, all: bool, sink: &mut impl Sink) -> bool {
-        let mut any = false;
-        while self.left != Some(0) {
-            let Some(joined) = self.readers[index].joiner.end_quiet(all) else { break };
-            self.tell_joined(index, Some(joined), 0, sink);
-            any = true;
-        }
-        any
+        let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);
+        merge.put(index, &self.readers[index].log, piece, (modified, joins), &time_of);
+        Step::Moved
     }
 
     /// Whether the client wants a record of a log.
-    fn wants(&mut self, log: SourceId, record: &Record<'_>) -> bool {
+    pub(super) fn wants(&mut self, log: SourceId, record: &Record<'_>) -> bool {
         let timely = self.until.as_mut().is_none_or(|until| until.keeps(log, record.time));
         timely && self.filter.keeps(record)
     }
 
     /// Sends an event of the server's own: its id is where log `index` stands.
-    fn tell(&mut self, index: usize, event: &Event<'_>, sink: &mut impl Sink) {
+    pub(super) fn tell(&mut self, index: usize, event: &Event<'_>, sink: &mut impl Sink) {
         let positions = positions(&self.readers, index);
         let mut others = Vec::new();
         write_others(&mut others, &positions[1..]);
         sink.event(&Id { own: positions[0], others: &others }, event);
-        self.held_back = HeldBack::default();
+        self.held_back = HeldBack::nothing();
     }
 
     fn tell_early(&mut self, early: Early, sink: &mut impl Sink) {
@@ -491,7 +398,19 @@ impl Subscription {
         }
     }
 
-    fn tell_hole(&mut self, index: usize, hole: Hole, sink: &mut impl Sink) {
+    pub(super) fn tell_crossed(&mut self, index: usize, succession: Succession, sink: &mut impl Sink) {
+        if let Some(hole) = self.readers[index].uncertainty(succession) {
+            self.tell_hole(index, hole, sink);
+        }
+        if self.notices.wanted {
+            let log = self.readers[index].log.name.to_string();
+            let rotate = Rotate { log, kind: succession.kind, continuity: succession.continuity };
+            self.tell(index, &Event::Rotate(rotate), sink);
+        }
+    }
+
+    pub(super) fn tell_hole(&mut self, index: usize, hole: Hole, sink: &mut impl Sink) {
+        self.end_groups(index, true, sink);
         let gap = Gap {
             reason: hole.missing.reason,
             log: Some(self.readers[index].log.name.to_string()),
@@ -589,7 +508,22 @@ fn told(reader: &Reader) -> (bool, Option<String>) {
 }
 
 impl HeldBack {
-    fn add(&mut self, bytes: u64) {
+    /// What it is once the client got an id.
+    pub fn nothing() -> Self {
+        HeldBack { gave: true, ..HeldBack::default() }
+    }
+
+    /// Goes on with records of which some were given, if any, and `bytes` kept back behind them.
+    pub fn go_on(&mut self, gave: bool, bytes: u64) {
+        if gave {
+            *self = HeldBack::nothing();
+        }
+        if bytes > 0 {
+            self.add(bytes);
+        }
+    }
+
+    pub fn add(&mut self, bytes: u64) {
         self.bytes += bytes;
         self.since.get_or_insert_with(Instant::now);
     }
@@ -612,7 +546,7 @@ fn positions(readers: &[Reader], first: usize) -> Vec<Position> {
 }
 
 /// The rest of the id of an event in generation `serial` of log `index`: all other positions, written.
-fn others(readers: &[Reader], index: usize, serial: u64) -> Vec<u8> {
+pub(super) fn others(readers: &[Reader], index: usize, serial: u64) -> Vec<u8> {
     let order = (index + 1..readers.len()).chain(0..index);
     let mut positions = in_turn(order.map(|other| readers[other].positions()));
     positions.extend(readers[index].positions_beside(serial));

@@ -1,0 +1,246 @@
+//! The records of a stream on their way from a reader to the client: rules, filter, ids. Plain lines go in runs, others
+//! one by one, and lines that are one record together by way of the joiner.
+
+use super::join::Joined;
+use super::reader::{Found, Next};
+use super::rules::{Origin, Rules};
+use super::share::{Spot, Written};
+use super::sift::{Sieve, Sifted};
+use super::sink::{Out, Run, Sink};
+use super::stream::{HeldBack, Subscription, others};
+use crate::event::{Event, Id};
+use crate::position::{Mint, SourceId};
+use crate::record::Record;
+use crate::source::catalog::Log;
+use crate::source::read::{LongRecord, Place, Reach, take_back};
+use crate::source::split::{Line, lines};
+use crate::source::tail::Piece;
+
+/// What came of going on in one log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Something was given.
+    Moved,
+    /// There is nothing now.
+    Nothing,
+    /// What comes next is in a file, which is out of reach.
+    OutOfReach,
+}
+
+impl Subscription {
+    /// Gives what comes next in log `index`.
+    pub(super) fn advance(&mut self, index: usize, reach: Reach, sink: &mut impl Sink) -> Step {
+        loop {
+            let place = match self.readers[index].what_next() {
+                Next::Nothing => return Step::Nothing,
+                Next::Read(place) => place,
+                Next::Hole(hole) => {
+                    self.tell_hole(index, hole, sink);
+                    return Step::Moved;
+                }
+                Next::Crossed(succession) => {
+                    self.tell_crossed(index, succession, sink);
+                    return Step::Moved;
+                }
+            };
+            let spot = self.spot(index, &place);
+            if let Some((spot, written)) = spot.as_ref().and_then(|spot| Some((spot, self.share.get(spot)?))) {
+                sink.out().give(written.bytes.clone());
+                self.readers[index].advance(spot.serial, written.after);
+                self.held_back.go_on(written.gave, written.held_back);
+                return Step::Moved;
+            }
+            match self.readers[index].read(place, reach, self.shared.limits.line_bytes_max) {
+                Found::End => continue,
+                Found::OutOfReach => return Step::OutOfReach,
+                Found::Later(at) => {
+                    self.again_at = Some(self.again_at.map_or(at, |other| other.min(at)));
+                    return Step::Nothing;
+                }
+                Found::Hole(hole) => self.tell_hole(index, hole, sink),
+                Found::Long(record) => self.take_long(index, place.serial, &record, sink),
+                Found::Piece(piece) => {
+                    match spot {
+                        Some(spot) => self.take_shared(index, &piece, spot, sink),
+                        None => self.take_piece(index, &piece, sink),
+                    }
+                    take_back(piece);
+                }
+            }
+            return Step::Moved;
+        }
+    }
+
+    /// Where the stream stands before the records at `place`, if what is written for them depends on nothing else.
+    fn spot(&mut self, index: usize, place: &Place) -> Option<Spot> {
+        if !self.is_shared || place.position.is_before_all() {
+            return None;
+        }
+        let reader = &mut self.readers[index];
+        reader.leave_finished(place.serial);
+        let (cuts, format) = {
+            let state = reader.log.state();
+            (state.tail.cuts(), state.generation(place.serial)?.head.format)
+        };
+        let joins = self.shared.way(&reader.log, self.shared.format(&reader.log, format)).joins() || !reader.joiner.is_plain();
+        let others = others(&self.readers, index, place.serial);
+        (!joins).then_some(Spot { position: place.position, serial: place.serial, cuts, others })
+    }
+
+    /// Gives the records of a piece, and remembers what that came to.
+    fn take_shared(&mut self, index: usize, piece: &Piece, spot: Spot, sink: &mut impl Sink) {
+        let before = std::mem::take(&mut self.held_back);
+        let bytes = Out::piece_of(sink, |sink| self.take_piece(index, piece, sink));
+        let HeldBack { gave, bytes: held_back, .. } = std::mem::replace(&mut self.held_back, before);
+        self.held_back.go_on(gave, held_back);
+        if let Some(after) = self.readers[index].position_in(piece.serial) {
+            self.share.put(spot, &Written { bytes, after, held_back, gave });
+        }
+    }
+
+    /// Gives the records of a piece.
+    pub(super) fn take_piece(&mut self, index: usize, piece: &Piece, sink: &mut impl Sink) {
+        self.readers[index].leave_finished(piece.serial);
+        let shared = self.shared.clone();
+        let log = self.readers[index].log.clone();
+        let way = shared.way(&log, shared.format(&log, piece.head.format));
+        if way.joins() || !self.readers[index].joiner.is_idle() {
+            let hint = self.readers[index].hint(piece.serial);
+            for line in lines(piece.records(), piece.start, shared.limits.line_bytes_max) {
+                if self.left == Some(0) {
+                    return;
+                }
+                let position = |offset| piece.position(log.source, hint, offset);
+                let reader = &mut self.readers[index];
+                let joined = reader.joiner.take(piece.serial, &line, position(line.start), &way);
+                reader.advance(piece.serial, position(line.end));
+                self.tell_joined(index, joined, line.end - line.start, sink);
+            }
+            return;
+        }
+        let others = others(&self.readers, index, piece.serial);
+        let hint = self.readers[index].hint(piece.serial);
+        let (mint, whole) = (None, (piece.start, piece.end));
+        let run = Run { log: &log.name, source: log.source, hint, others: &others, piece, mint, start: whole.0, end: whole.1 };
+        let end = if self.judges_each() { self.each_line(&run, &log, sink) } else { self.sifted(&run, &log, sink) };
+        if end > piece.start {
+            self.readers[index].advance(piece.serial, run.position(end));
+        }
+    }
+
+    /// Whether every record has to be looked at for what it says of itself, or counted.
+    pub(super) fn judges_each(&self) -> bool {
+        self.asks_meaning || self.left.is_some() || self.until.is_some()
+    }
+
+    /// Gives lines one by one; the offset behind the last.
+    fn each_line(&mut self, run: &Run<'_>, log: &Log, sink: &mut impl Sink) -> u64 {
+        let shared = self.shared.clone();
+        let origin = shared.origin(log, Some(run.piece.serial), self.asks_meaning);
+        let mut end = run.start;
+        for line in lines(run.bytes(), run.start, shared.limits.line_bytes_max) {
+            if self.left == Some(0) {
+                break;
+            }
+            end = line.end;
+            match self.record(&shared.rules, &origin, log.source, line) {
+                Some(record) => self.give(&run.id(line.end), record, sink),
+                None => self.held_back.add(line.end - line.start),
+            }
+        }
+        end
+    }
+
+    /// Gives lines in runs, but for those that rules touch; the offset behind the last.
+    fn sifted(&mut self, all: &Run<'_>, log: &Log, sink: &mut impl Sink) -> u64 {
+        let shared = self.shared.clone();
+        let filter = self.filter.clone();
+        let generation = all.piece.head.full_at(all.start);
+        let mint = generation.map(|generation| Mint::new(all.source, generation, all.hint, all.others));
+        let mut start = all.start;
+        if start == 0 && all.bytes().starts_with(b"\xEF\xBB\xBF") {
+            // The one line that does not stand in the file as it is given.
+            start = lines(all.bytes(), 0, usize::MAX).next().map_or(0, |line| line.end);
+            self.each_line(&Run { end: start, mint: None, ..*all }, log, sink);
+        }
+        let touching = shared.rules.touching(&log.name);
+        let bytes = all.piece.slice(start, all.end);
+        let part = |from: usize, to: usize| {
+            let (start, end) = (start + from as u64, start + to as u64);
+            Run { start, end, mint: mint.as_ref(), ..*all }
+        };
+        for sifted in Sieve::new(bytes, &filter, &touching, shared.limits.line_bytes_max) {
+            match sifted {
+                Sifted::Kept(from, to) => {
+                    sink.run(&part(from, to));
+                    self.held_back = HeldBack::nothing();
+                }
+                Sifted::Left(from, to) => self.held_back.add((to - from) as u64),
+                Sifted::Alone(from, to) => {
+                    self.each_line(&part(from, to), log, sink);
+                }
+            }
+        }
+        all.end
+    }
+
+    /// Gives a record of which only the beginning was kept.
+    fn take_long(&mut self, index: usize, serial: u64, long: &LongRecord, sink: &mut impl Sink) {
+        self.readers[index].leave_finished(serial);
+        let others = others(&self.readers, index, serial);
+        let log = self.readers[index].log.clone();
+        let line = Line::new(&long.bytes, long.start, long.after.offset, self.shared.limits.line_bytes_max);
+        let shared = self.shared.clone();
+        let origin = shared.origin(&log, Some(serial), self.asks_meaning);
+        let way = shared.way(&log, origin.format);
+        let reader = &mut self.readers[index];
+        if way.joins() || !reader.joiner.is_idle() {
+            let before = reader.position_in(serial).expect("it was read there");
+            let joined = reader.joiner.take(serial, &line, before, &way);
+            reader.advance(serial, long.after);
+            return self.tell_joined(index, joined, long.after.offset - long.start, sink);
+        }
+        match self.record(&shared.rules, &origin, log.source, line) {
+            Some(record) => self.give(&Id { own: long.after, others: &others }, record, sink),
+            None => self.held_back.add(long.after.offset - long.start),
+        }
+        self.readers[index].advance(serial, long.after);
+    }
+
+    /// Gives a record that was put together of several lines, if there is one after reading `bytes`, and the client wants it.
+    fn tell_joined(&mut self, index: usize, joined: Option<Joined>, bytes: u64, sink: &mut impl Sink) {
+        let Some(joined) = joined else { return self.held_back.add(bytes) };
+        let log = self.readers[index].log.clone();
+        let shared = self.shared.clone();
+        let origin = Origin { time: joined.time, ..shared.origin(&log, Some(joined.end.0), self.asks_meaning) };
+        match self.record(&shared.rules, &origin, log.source, joined.line(shared.limits.line_bytes_max)) {
+            Some(record) => {
+                self.tell(index, &Event::Record(record), sink);
+                self.left = self.left.map(|left| left - 1);
+            }
+            None => self.held_back.add(bytes),
+        }
+    }
+
+    /// Gives the records of a log that nothing has ended: those that have been quiet for long, or `all`. Whether there was one.
+    pub(super) fn end_groups(&mut self, index: usize, all: bool, sink: &mut impl Sink) -> bool {
+        let mut any = false;
+        while self.left != Some(0) {
+            let Some(joined) = self.readers[index].joiner.end_quiet(all) else { break };
+            self.tell_joined(index, Some(joined), 0, sink);
+            any = true;
+        }
+        any
+    }
+
+    /// The record that a line of a log becomes, if the client gets it.
+    fn record<'a>(&mut self, rules: &'a Rules, origin: &Origin<'a>, log: SourceId, line: Line<'a>) -> Option<Record<'a>> {
+        rules.apply(origin, line, &mut self.throttle).filter(|record| self.wants(log, record))
+    }
+
+    fn give(&mut self, id: &Id<'_>, record: Record<'_>, sink: &mut impl Sink) {
+        sink.event(id, &Event::Record(record));
+        self.left = self.left.map(|left| left - 1);
+        self.held_back = HeldBack::nothing();
+    }
+}
