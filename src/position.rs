@@ -286,32 +286,61 @@ impl FromStr for Cursor {
     }
 }
 
-/// Mints the ids of many events that differ in offset and check only: all else is written once.
+/// Mints the ids of many events that differ in offset and check only: all else is written once, and what stands around
+/// them too.
 #[derive(Debug)]
 pub struct Mint<'a> {
-    before: Vec<u8>,
-    after: Vec<u8>,
+    source: SourceId,
+    generation: GenerationId,
+    hint: Hint,
     others: &'a [u8],
+    around: (&'a [u8], &'a [u8]),
+    /// The last id with what stands around it.
+    text: Vec<u8>,
+    /// How many digits its offset has.
+    digits: usize,
 }
 
 impl<'a> Mint<'a> {
     /// For the positions of `source` in `generation` that were read from the file of `hint`; `others` is the rest of their
     /// id, as written by [`write_others`].
     pub fn new(source: SourceId, generation: GenerationId, hint: Hint, others: &'a [u8]) -> Self {
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        write_life(&mut before, source, generation);
-        write_hint(&mut after, hint, !others.is_empty());
-        Mint { before, after, others }
+        Mint { source, generation, hint, others, around: (b"", b""), text: Vec::new(), digits: 0 }
+    }
+
+    /// With text before and behind each id.
+    pub fn around(self, before: &'a [u8], after: &'a [u8]) -> Self {
+        Mint { around: (before, after), digits: 0, ..self }
     }
 
     /// Appends the id of the position at `offset`, where `tip` is the content before it that its check covers.
-    pub fn write(&self, offset: u64, tip: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&self.before);
-        write_decimal(out, offset);
-        write_check(out, Check::of(offset, tip));
-        out.extend_from_slice(&self.after);
-        write_rest(out, start, self.others);
+    pub fn write(&mut self, offset: u64, tip: &[u8], out: &mut Vec<u8>) {
+        let digits = offset.checked_ilog10().map_or(1, |log| log as usize + 1);
+        if digits != self.digits {
+            self.lay_out(offset, digits);
+        }
+        let (before, after) = self.around;
+        let end = self.text.len() - after.len();
+        let id = &mut self.text[before.len()..end];
+        let number = 1 + self.source.digits() + 1 + GENERATION_DIGITS + 1;
+        let check = number + digits + 1;
+        put_decimal(&mut id[number..number + digits], offset);
+        put_digits(&mut id[check..check + CHECK_DIGITS], Check::of(offset, tip).0.into());
+        if !self.others.is_empty() {
+            let (joined, whole) = id.split_at_mut(id.len() - CHECK_DIGITS);
+            put_digits(whole, hash(b'j', &[], &joined[..joined.len() - 1], CHECK_DIGITS));
+        }
+        out.extend_from_slice(&self.text);
+    }
+
+    /// Writes an id with so many digits, of which offset and checks are still to be put in.
+    fn lay_out(&mut self, offset: u64, digits: usize) {
+        let Mint { source, generation, hint, others, around: (before, after), .. } = *self;
+        self.digits = digits;
+        self.text.clear();
+        self.text.extend_from_slice(before);
+        write_id(&mut self.text, &Position { source, generation, offset, check: Check(0), hint }, others);
+        self.text.extend_from_slice(after);
     }
 }
 
@@ -349,11 +378,17 @@ fn write_hint(out: &mut Vec<u8>, hint: Hint, joined: bool) {
 }
 
 fn write_digits(out: &mut Vec<u8>, value: u64, digits: usize) {
-    let mut letters = [0; GENERATION_DIGITS];
-    for (digit, letter) in letters[..digits].iter_mut().rev().enumerate() {
-        *letter = ALPHABET[(value >> (5 * digit)) as usize & 31];
+    let start = out.len();
+    out.resize(start + digits, 0);
+    put_digits(&mut out[start..], value);
+}
+
+/// Fills `place` with the lowest digits of `value`.
+fn put_digits(place: &mut [u8], mut value: u64) {
+    for letter in place.iter_mut().rev() {
+        *letter = ALPHABET[value as usize & 31];
+        value >>= 5;
     }
-    out.extend_from_slice(&letters[..digits]);
 }
 
 fn parse_digits(text: &str, digits: usize) -> Result<u64, BadId> {
@@ -367,23 +402,23 @@ fn parse_digits(text: &str, digits: usize) -> Result<u64, BadId> {
 }
 
 fn write_decimal(out: &mut Vec<u8>, value: u64) {
-    let mut digits = [0; OFFSET_DIGITS_MAX + 1];
-    let (mut at, mut rest) = (digits.len(), value);
+    let start = out.len();
+    out.resize(start + value.checked_ilog10().map_or(1, |log| log as usize + 1), 0);
+    put_decimal(&mut out[start..], value);
+}
+
+/// Fills `place` with the decimal digits of `value`, of which there are as many.
+fn put_decimal(place: &mut [u8], mut value: u64) {
     // Two at a time: half as many divisions.
-    while rest >= 100 {
-        let pair = (rest % 100) as u8;
-        rest /= 100;
-        at -= 2;
-        (digits[at], digits[at + 1]) = (b'0' + pair / 10, b'0' + pair % 10);
+    let mut pairs = place.rchunks_exact_mut(2);
+    for pair in &mut pairs {
+        let digits = (value % 100) as u8;
+        value /= 100;
+        (pair[0], pair[1]) = (b'0' + digits / 10, b'0' + digits % 10);
     }
-    if rest >= 10 {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    if let [first] = pairs.into_remainder() {
+        *first = b'0' + value as u8;
     }
-    at -= 1;
-    digits[at] = b'0' + rest as u8;
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// A decimal number in its one spelling: no sign, no leading zero, no more than a file's largest size.
@@ -421,14 +456,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mint_writes_what_a_position_writes(offset in 0..u64::MAX >> 1, tip in any::<[u8; 32]>(), joined in any::<bool>()) {
-            let own = Position { check: Check::of(offset, &tip), ..position("app", offset) };
-            let mut others = Vec::new();
+        fn a_mint_writes_what_positions_write(
+            offsets in prop::collection::vec((0..u64::MAX >> 1, 0..63), 1..9), tip in any::<[u8; 32]>(), joined in any::<bool>(),
+        ) {
+            let (mut others, mut expected, mut minted) = (Vec::new(), Vec::new(), Vec::new());
             write_others(&mut others, joined.then_some(&position("web", 7)));
-            let (mut one, mut other) = (Vec::new(), Vec::new());
-            write_id(&mut one, &own, &others);
-            Mint::new(own.source, own.generation, own.hint, &others).write(offset, &tip, &mut other);
-            prop_assert_eq!(one, other);
+            let own = position("app", 0);
+            let mut mint = Mint::new(own.source, own.generation, own.hint, &others).around(b"id: ", b"\n");
+            for offset in offsets.into_iter().map(|(offset, shift)| offset >> shift) {
+                expected.extend_from_slice(b"id: ");
+                write_id(&mut expected, &Position { offset, check: Check::of(offset, &tip), ..own }, &others);
+                expected.push(b'\n');
+                mint.write(offset, &tip, &mut minted);
+            }
+            prop_assert_eq!(expected, minted);
         }
     }
 

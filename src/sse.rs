@@ -83,21 +83,25 @@ impl Writer {
     }
 }
 
+/// What stands before a line.
+const DATA: &[u8] = b"data: ";
+/// What stands between an id and the next line.
+const AFTER_ID: &[u8] = b"\n\ndata: ";
+
 impl Writer {
     /// Writes lines that need no more than a frame each.
-    fn frames(&mut self, run: &Run<'_>, mint: &Mint<'_>) {
+    fn frames(&mut self, run: &Run<'_>, mint: &mut Mint<'_>) {
         let (bytes, piece, out) = (run.bytes(), run.piece, &mut self.out.bytes);
         out.reserve(bytes.len() * 3 / 2);
+        out.extend_from_slice(DATA);
         let mut start = 0;
         for end in memchr_iter(b'\n', bytes) {
             let offset = run.start + end as u64 + 1;
-            out.extend_from_slice(b"data: ");
             out.extend_from_slice(&bytes[start..=end]);
-            out.extend_from_slice(b"id: ");
             mint.write(offset, piece.tip(offset), out);
-            out.extend_from_slice(b"\n\n");
             start = end + 1;
         }
+        out.truncate(out.len() - DATA.len());
     }
 }
 
@@ -106,13 +110,17 @@ impl Sink for Writer {
         &mut self.out
     }
 
-    fn run(&mut self, run: &Run<'_>) {
+    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) {
         let bytes = run.bytes();
         let plain = self.payload == Payload::Line && bytes.ends_with(b"\n") && is_plain(bytes);
-        if let Some(mint) = run.mint.filter(|_| plain) {
-            return self.frames(run, mint);
+        match mint.filter(|_| plain) {
+            Some(mint) => self.frames(run, mint),
+            None => one_by_one(self, run),
         }
-        one_by_one(self, run);
+    }
+
+    fn around_ids(&self) -> (&'static [u8], &'static [u8]) {
+        (b"id: ", AFTER_ID)
     }
 
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>) {

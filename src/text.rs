@@ -3,6 +3,7 @@
 use memchr::memchr2;
 
 use crate::event::{Event, Id};
+use crate::position::Mint;
 use crate::subscriber::sink::{Out, Run, Sink, one_by_one};
 
 /// Writes records as lines; a gap or a notice is one line in brackets, where notices were asked for.
@@ -32,7 +33,7 @@ impl Sink for Writer {
         &mut self.out
     }
 
-    fn run(&mut self, run: &Run<'_>) {
+    fn run(&mut self, run: &Run<'_>, _: Option<&mut Mint<'_>>) {
         let bytes = run.bytes();
         let as_it_stands = memchr2(b'\r', 0, bytes).is_none() && str::from_utf8(bytes).is_ok();
         // Only the first line of a file may begin with a byte order mark, and only its last one lack its end.

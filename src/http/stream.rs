@@ -14,6 +14,7 @@ use futures_util::stream::unfold;
 use tokio::sync::{Semaphore, watch};
 
 use super::query::Format;
+use crate::position::Mint;
 use crate::sse::Payload;
 use crate::subscriber::sink::{Out, Run, Sink};
 use crate::subscriber::stream::{Filled, Subscription};
@@ -34,6 +35,9 @@ pub struct Style {
     pub heartbeat: Duration,
 }
 
+/// After so many bytes at once the other streams have their turn: so those that read the same stay side by side.
+const YIELD_BYTES: usize = 64 << 10;
+
 /// The body of a stream.
 pub struct StreamBody(Pin<Box<dyn Stream<Item = Bytes>>>);
 
@@ -42,7 +46,7 @@ impl StreamBody {
     /// files: whoever reads there has one.
     pub fn new(stage: Stage, style: Style, turns: Arc<Semaphore>, stopping: watch::Receiver<bool>) -> Self {
         let (writer, sent) = (Writer::new(&style), Instant::now());
-        let sending = Sending { stage, style, writer, turns, stopping, sent, ended: false };
+        let sending = Sending { stage, style, writer, turns, stopping, sent, yields: false, ended: false };
         StreamBody(Box::pin(unfold(sending, |mut sending| async move { Some((sending.next().await?, sending)) })))
     }
 }
@@ -76,6 +80,8 @@ struct Sending {
     turns: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
     sent: Instant,
+    /// Whether it is the others' turn.
+    yields: bool,
     ended: bool,
 }
 
@@ -83,8 +89,12 @@ impl Sending {
     /// The next bytes, never none of them: an empty chunk would end the response.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if std::mem::take(&mut self.yields) {
+                tokio::task::yield_now().await;
+            }
             if let Some(piece) = self.writer.out().take() {
                 self.sent = Instant::now();
+                self.yields = piece.len() >= YIELD_BYTES;
                 return Some(piece);
             }
             if self.ended || *self.stopping.borrow() {
@@ -202,11 +212,19 @@ impl Sink for Writer {
         }
     }
 
-    fn run(&mut self, run: &Run<'_>) {
+    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) {
         match self {
-            Writer::Sse(writer) => writer.run(run),
-            Writer::Ndjson(writer) => writer.run(run),
-            Writer::Text(writer) => writer.run(run),
+            Writer::Sse(writer) => writer.run(run, mint),
+            Writer::Ndjson(writer) => writer.run(run, mint),
+            Writer::Text(writer) => writer.run(run, mint),
+        }
+    }
+
+    fn around_ids(&self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Writer::Sse(writer) => writer.around_ids(),
+            Writer::Ndjson(writer) => writer.around_ids(),
+            Writer::Text(writer) => writer.around_ids(),
         }
     }
 

@@ -87,11 +87,27 @@ impl Alarm {
     fn lock(&self) -> MutexGuard<'_, Rung> {
         self.0.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
 
-    fn hear(&self, event: notify::Result<notify::Event>) {
-        let Ok(event) = event else { return self.ring(|rung| rung.all = true) };
+/// How soon after another a change counts as one of many.
+const BUSY: Duration = Duration::from_millis(5);
+/// How long many changes are left to the system, which makes one of those that follow each other in one file.
+const GATHER: Duration = Duration::from_millis(3);
+/// How long all that was gathered is taken before that is done again.
+const TAKE: Duration = Duration::from_micros(200);
+
+/// What hears notifications, on the thread that gives them.
+struct Ear {
+    alarm: Alarm,
+    heard: Instant,
+    open_until: Instant,
+}
+
+impl Ear {
+    fn hear(&mut self, event: notify::Result<notify::Event>) {
+        let Ok(event) = event else { return self.alarm.ring(|rung| rung.all = true) };
         if event.need_rescan() {
-            return self.ring(|rung| rung.all = true);
+            return self.alarm.ring(|rung| rung.all = true);
         }
         let names = match event.kind {
             // Every reader's own open would wake it.
@@ -100,7 +116,7 @@ impl Alarm {
             _ => true,
         };
         let removed = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)));
-        self.ring(|rung| {
+        self.alarm.ring(|rung| {
             rung.names |= names;
             rung.all |= rung.paths.len() >= PATHS_MAX;
             if !rung.all {
@@ -110,6 +126,22 @@ impl Alarm {
                 rung.paths.extend(event.paths);
             }
         });
+        if !names {
+            self.gather();
+        }
+    }
+
+    /// Hears nothing for a moment, if changes come thick: a writer of ten thousand lines a second would wake this thread as
+    /// often.
+    fn gather(&mut self) {
+        let now = Instant::now();
+        let is_busy = now.duration_since(self.heard) < BUSY;
+        self.heard = now;
+        if is_busy && now >= self.open_until {
+            std::thread::sleep(GATHER);
+            self.heard = Instant::now();
+            self.open_until = self.heard + TAKE;
+        }
     }
 }
 
@@ -139,7 +171,8 @@ impl Watch {
         let mut failed = None;
         if self.watcher.is_none() {
             let alarm = self.alarm.clone();
-            match notify::recommended_watcher(move |event| alarm.hear(event)) {
+            let mut ear = Ear { alarm, heard: Instant::now(), open_until: Instant::now() };
+            match notify::recommended_watcher(move |event| ear.hear(event)) {
                 Ok(watcher) => self.watcher = Some(watcher),
                 Err(error) => failed = Some(format!("notifications can't be had: {error}")),
             }

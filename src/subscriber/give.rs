@@ -59,9 +59,14 @@ impl Subscription {
                 }
                 Found::Hole(hole) => self.tell_hole(index, hole, sink),
                 Found::Long(record) => self.take_long(index, place.serial, &record, sink),
-                Found::Piece(piece) => {
+                Found::Piece(mut piece) => {
                     match spot {
-                        Some(spot) => self.take_shared(index, &piece, spot, sink),
+                        Some(spot) => {
+                            if let Some(offset) = self.share.joins(&spot, piece.end) {
+                                piece = piece.split_at(offset).0;
+                            }
+                            self.take_shared(index, &piece, spot, sink);
+                        }
                         None => self.take_piece(index, &piece, sink),
                     }
                     take_back(piece);
@@ -73,10 +78,11 @@ impl Subscription {
 
     /// Where the stream stands before the records at `place`, if what is written for them depends on nothing else.
     fn spot(&mut self, index: usize, place: &Place) -> Option<Spot> {
-        if !self.is_shared || place.position.is_before_all() {
+        let reader = &mut self.readers[index];
+        let begins = place.position.is_before_all() && reader.reads_several();
+        if !self.is_shared || begins {
             return None;
         }
-        let reader = &mut self.readers[index];
         reader.leave_finished(place.serial);
         let (cuts, format) = {
             let state = reader.log.state();
@@ -120,8 +126,8 @@ impl Subscription {
         }
         let others = others(&self.readers, index, piece.serial);
         let hint = self.readers[index].hint(piece.serial);
-        let (mint, whole) = (None, (piece.start, piece.end));
-        let run = Run { log: &log.name, source: log.source, hint, others: &others, piece, mint, start: whole.0, end: whole.1 };
+        let (start, end) = (piece.start, piece.end);
+        let run = Run { log: &log.name, source: log.source, hint, others: &others, piece, start, end };
         let end = if self.judges_each() { self.each_line(&run, &log, sink) } else { self.sifted(&run, &log, sink) };
         if end > piece.start {
             self.readers[index].advance(piece.serial, run.position(end));
@@ -156,23 +162,25 @@ impl Subscription {
         let shared = self.shared.clone();
         let filter = self.filter.clone();
         let generation = all.piece.head.full_at(all.start);
-        let mint = generation.map(|generation| Mint::new(all.source, generation, all.hint, all.others));
+        let (before, after) = sink.around_ids();
+        let mint = |generation| Mint::new(all.source, generation, all.hint, all.others).around(before, after);
+        let mut mint = generation.map(mint);
         let mut start = all.start;
         if start == 0 && all.bytes().starts_with(b"\xEF\xBB\xBF") {
             // The one line that does not stand in the file as it is given.
             start = lines(all.bytes(), 0, usize::MAX).next().map_or(0, |line| line.end);
-            self.each_line(&Run { end: start, mint: None, ..*all }, log, sink);
+            self.each_line(&Run { end: start, ..*all }, log, sink);
         }
         let touching = shared.rules.touching(&log.name);
         let bytes = all.piece.slice(start, all.end);
         let part = |from: usize, to: usize| {
             let (start, end) = (start + from as u64, start + to as u64);
-            Run { start, end, mint: mint.as_ref(), ..*all }
+            Run { start, end, ..*all }
         };
         for sifted in Sieve::new(bytes, &filter, &touching, shared.limits.line_bytes_max) {
             match sifted {
                 Sifted::Kept(from, to) => {
-                    sink.run(&part(from, to));
+                    sink.run(&part(from, to), mint.as_mut());
                     self.held_back = HeldBack::nothing();
                 }
                 Sifted::Left(from, to) => self.held_back.add((to - from) as u64),

@@ -61,7 +61,7 @@ struct Shared {
 }
 
 /// How long it is worth to gather records for each subscriber that is woken for them.
-const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
+const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(70);
 /// How long records are gathered at most.
 const PACE_MAX: Duration = Duration::from_millis(50);
 

@@ -202,6 +202,11 @@ impl Reader {
         }
     }
 
+    /// Whether it is in more than one generation.
+    pub fn reads_several(&self) -> bool {
+        self.places.len() > 1
+    }
+
     /// The hint that positions in generation `serial` carry.
     pub fn hint(&self, serial: u64) -> Hint {
         self.log.state().generation(serial).map_or(Hint::NO_FILE, |generation| generation.hint)

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::position::Position;
 
 /// How many bytes streams that want the same remember together.
-const SHARED_BYTES_MAX: usize = 1 << 20;
+const SHARED_BYTES_MAX: usize = 2 << 20;
 /// How many pieces they remember.
 const SHARED_PIECES_MAX: usize = 256;
 
@@ -72,6 +72,18 @@ impl Share {
     /// What was written for the records behind `spot`, if that is remembered.
     pub fn get(&self, spot: &Spot) -> Option<Written> {
         lock(&self.0).written.iter().rev().find(|(from, _)| from == spot).map(|(_, written)| written.clone())
+    }
+
+    /// Where, behind `spot` and before `end`, a spot is from which on it is remembered what was written: there a stream
+    /// that is not one of the others becomes one.
+    pub fn joins(&self, spot: &Spot, end: u64) -> Option<u64> {
+        let memory = lock(&self.0);
+        let same = |other: &Spot| {
+            (other.serial, other.cuts, other.position.source) == (spot.serial, spot.cuts, spot.position.source)
+                && other.others == spot.others
+        };
+        let starts = memory.written.iter().filter(|(other, _)| same(other)).map(|(other, _)| other.position.offset);
+        starts.filter(|offset| (spot.position.offset + 1..end).contains(offset)).min()
     }
 
     /// Remembers what was written, if others may come by: it is the newest, and `self` is not the only stream's.

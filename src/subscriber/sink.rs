@@ -17,9 +17,15 @@ pub trait Sink {
     /// Takes one event; `id` is the position after it.
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>);
 
-    /// Takes lines that are records as they stand.
-    fn run(&mut self, run: &Run<'_>) {
+    /// Takes lines that are records as they stand. `mint` writes their ids; there is none near the beginning of the
+    /// generation, where each says more of it than the last.
+    fn run(&mut self, run: &Run<'_>, _mint: Option<&mut Mint<'_>>) {
         one_by_one(self, run);
+    }
+
+    /// What stands around the id of a line in a run.
+    fn around_ids(&self) -> (&'static [u8], &'static [u8]) {
+        (b"", b"")
     }
 
     /// What was written.
@@ -99,8 +105,6 @@ pub struct Run<'a> {
     pub start: u64,
     /// The offset behind the last.
     pub end: u64,
-    /// What writes their ids; `None` near the beginning of the generation, where each says more of it than the last.
-    pub mint: Option<&'a Mint<'a>>,
 }
 
 impl<'a> Run<'a> {
