@@ -9,6 +9,7 @@ use super::time::Clock;
 
 /// A request as an access log has it.
 pub struct Access<'a> {
+    site: Option<&'a [u8]>,
     host: &'a [u8],
     user: &'a [u8],
     time: &'a [u8],
@@ -19,9 +20,12 @@ pub struct Access<'a> {
     agent: Option<&'a [u8]>,
 }
 
-/// `HOST IDENT USER [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT"`, the last two if they are there.
+/// `HOST IDENT USER [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT"`, the last two if they are there, and perhaps
+/// `SITE:PORT` in front.
 pub fn parse<'a>(line: &'a [u8]) -> Option<Access<'a>> {
-    let (host, rest) = until(line, b" ")?;
+    let site = until(line, b" ")
+        .filter(|(site, rest)| is_site(site) && until(rest, b" ").is_some_and(|(_, rest)| rest.starts_with(b"- ")));
+    let (host, rest) = until(site.map_or(line, |(_, rest)| rest), b" ")?;
     let (_, rest) = until(rest, b" ")?;
     let (user, rest) = until(rest, b" [")?;
     let (time, rest) = until(rest, b"] \"")?;
@@ -35,7 +39,17 @@ pub fn parse<'a>(line: &'a [u8]) -> Option<Access<'a>> {
     let referer = behind(rest);
     let agent = referer.and_then(|(_, rest)| behind(rest));
     let text = |found: Option<(&'a [u8], &'a [u8])>| found.map(|(text, _)| text);
-    Some(Access { host, user, time, request, status, bytes, referer: text(referer), agent: text(agent) })
+    Some(Access {
+        site: site.map(|(site, _)| site),
+        host,
+        user,
+        time,
+        request,
+        status,
+        bytes,
+        referer: text(referer),
+        agent: text(agent),
+    })
 }
 
 /// What a request says of itself: the time, a level by its status, its parts by name.
@@ -48,6 +62,7 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
     };
     let mut words = access.request.splitn(3, |&byte| byte == b' ');
     let parts = [
+        ("site", access.site),
         ("host", Some(access.host)),
         ("user", Some(access.user)),
         ("method", words.next()),
@@ -60,6 +75,13 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
     ];
     let known = parts.into_iter().filter_map(|(name, part)| Some((name, part.filter(|part| *part != b"-")?)));
     Some(Meaning { time: clock.in_text(access.time, latest), level: Some(level), fields: Some(json_of_captures(known).into()) })
+}
+
+/// Whether a word is `example.org:443`, as Apache's `vhost_combined` begins.
+fn is_site(word: &[u8]) -> bool {
+    let digits = word.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let name = word[..word.len() - digits].strip_suffix(b":").unwrap_or_default();
+    digits > 0 && name.iter().any(u8::is_ascii_alphanumeric) && !name.contains(&b':')
 }
 
 fn until<'a>(text: &'a [u8], end: &[u8]) -> Option<(&'a [u8], &'a [u8])> {

@@ -9,13 +9,15 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::level::Level;
 use super::time::{Clock, of_number};
-use super::{LEVEL_KEYS, Meaning, TIME_KEYS};
+use super::{Meaning, is_level, is_time};
 
 /// What is looked for in an object.
 #[derive(Default)]
 pub struct Object<'a> {
     time: Option<Scalar<'a>>,
     level: Option<Scalar<'a>>,
+    /// The severity of MongoDB, which stands where others have texts.
+    letter: Option<Scalar<'a>>,
 }
 
 /// A line that is a JSON object (RFC 8259 section 4), and nothing else.
@@ -29,7 +31,7 @@ pub fn object(line: &[u8]) -> Option<Object<'_>> {
 
 /// What an object says of itself.
 pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meaning<'a>> {
-    let Object { time, level } = object(text)?;
+    let Object { time, level, letter } = object(text)?;
     let time = time.and_then(|time| match time {
         Scalar::Text(text) => clock.of_value(&text, latest),
         Scalar::Number(number) => of_number(number),
@@ -37,8 +39,13 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
     });
     let level = level.and_then(|level| match level {
         Scalar::Text(text) => Level::of_word(text.as_bytes()).or_else(|| Level::of_number(text.parse().ok()?)),
-        Scalar::Number(number) => Level::of_number(number as u64),
+        // Neither a fraction nor a negative number is one.
+        Scalar::Number(number) => Some(number as u64).filter(|whole| *whole as f64 == number).and_then(Level::of_number),
         Scalar::Other => None,
+    });
+    let level = level.or_else(|| match letter? {
+        Scalar::Text(letter) => Level::of_mongodb(letter.as_bytes()),
+        _ => None,
     });
     // A line has no LF, and a CR between tokens would end the `data:` line it goes into.
     let fields = str::from_utf8(text).ok()?.trim();
@@ -88,8 +95,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
                 Ok(Scalar::Other)
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Other)
+                // MongoDB's way to write a time: `{"$date": "…"}`.
+                let mut date = Scalar::Other;
+                while let Some(Key(key)) = map.next_key()? {
+                    match &*key {
+                        "$date" => date = map.next_value()?,
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(date)
             }
         }
         deserializer.deserialize_any(Any)
@@ -109,8 +123,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                 let mut object = Object::default();
                 while let Some(Key(key)) = map.next_key()? {
                     match &*key {
-                        key if object.time.is_none() && TIME_KEYS.contains(&key) => object.time = Some(map.next_value()?),
-                        key if object.level.is_none() && LEVEL_KEYS.contains(&key) => object.level = Some(map.next_value()?),
+                        key if object.time.is_none() && is_time(key) => object.time = Some(map.next_value()?),
+                        key if object.level.is_none() && is_level(key) => object.level = Some(map.next_value()?),
+                        "s" => object.letter = Some(map.next_value()?),
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::fields::json_of_captures;
 use super::level::Level;
 use super::time::Clock;
-use super::{LEVEL_KEYS, Meaning, TIME_KEYS};
+use super::{Meaning, is_level, is_time};
 
 /// A line has at most so many pairs; what follows is text.
 const PAIRS_MAX: usize = 200;
@@ -43,9 +43,9 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
     let (mut time, mut level) = (None, None);
     let pairs: Vec<_> = pairs(text).collect();
     for (key, value) in &pairs {
-        if time.is_none() && TIME_KEYS.contains(key) {
+        if time.is_none() && is_time(key) {
             time = str::from_utf8(value).ok().and_then(|value| clock.of_value(value, latest));
-        } else if level.is_none() && LEVEL_KEYS.contains(key) {
+        } else if level.is_none() && is_level(key) {
             level = Level::of_word(value);
         }
     }

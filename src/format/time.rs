@@ -51,6 +51,9 @@ impl Clock {
                     scan.spaces()?;
                     scan.number(1, 2)?
                 });
+                if let Some(rest) = scan.0.strip_prefix(b", ") {
+                    return self.twelve_hours(Scan(rest), month, day);
+                }
                 scan.spaces()?;
                 let clock = scan.clock()?;
                 // Apache and ctime put the year behind.
@@ -64,7 +67,21 @@ impl Clock {
         }
     }
 
-    /// `2026-11-22T10:00:00.123Z` and its relatives: RFC 3339, ISO 8601, nginx's slashes.
+    /// `2026 10:00:00 AM`, as java.util.logging has it behind the month and day.
+    fn twelve_hours(&self, mut scan: Scan<'_>, month: i64, day: i64) -> Option<Timestamp> {
+        let year = scan.number(4, 4)?;
+        scan.spaces()?;
+        let clock = scan.clock()?;
+        let half = scan.0.trim_ascii_start();
+        let hour = match clock.hour {
+            hour @ 1..=12 if half.starts_with(b"AM") => hour % 12,
+            hour @ 1..=12 if half.starts_with(b"PM") => hour % 12 + 12,
+            hour => hour,
+        };
+        self.timestamp(year, month, day, ClockTime { hour, ..clock }, None)
+    }
+
+    /// `2026-11-22T10:00:00.123Z` and its relatives: RFC 3339, ISO 8601, nginx's slashes, CloudFront's tab.
     fn year_first(&self, mut scan: Scan<'_>) -> Option<Timestamp> {
         let year = scan.number(4, 4)?;
         let separator = *scan.0.first().filter(|byte| b"-/".contains(byte))?;
@@ -72,7 +89,7 @@ impl Clock {
         let month = scan.number(2, 2)?;
         scan.byte(separator)?;
         let day = scan.number(2, 2)?;
-        scan.one_of(b"T t_")?;
+        scan.one_of(b"T t_\t")?;
         let clock = scan.clock()?;
         self.timestamp(year, month, day, clock, scan.zone())
     }
@@ -107,14 +124,11 @@ impl Clock {
         in_year(year + 1).or_else(|| in_year(year)).or_else(|| in_year(year - 1))
     }
 
-    fn timestamp(&self, year: i64, month: i64, day: i64, clock: ClockTime, zone: Option<Offset>) -> Option<Timestamp> {
+    fn timestamp(&self, year: i64, month: i64, day: i64, clock: ClockTime, zone: Option<TimeZone>) -> Option<Timestamp> {
         let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
         let time = DateTime::new(i16::try_from(year).ok()?, month, day, clock.hour, clock.minute, clock.second, clock.nanosecond);
         let time = time.ok()?;
-        match zone {
-            Some(offset) => offset.to_timestamp(time).ok(),
-            None => self.zone.to_ambiguous_timestamp(time).compatible().ok(),
-        }
+        zone.as_ref().unwrap_or(&self.zone).to_ambiguous_timestamp(time).compatible().ok()
     }
 }
 
@@ -209,23 +223,61 @@ impl Scan<'_> {
         Some(ClockTime { hour: i8::try_from(hour).ok()?, minute: i8::try_from(minute).ok()?, second, nanosecond })
     }
 
-    /// `Z`, `+01:00`, `+0100`, ` +0100`, ` UTC`.
-    fn zone(&mut self) -> Option<Offset> {
-        if let [b'Z' | b'z', ..] | [b' ', b'U', b'T', b'C', ..] | [b' ', b'G', b'M', b'T', ..] = self.0 {
-            return Some(Offset::UTC);
+    /// `Z`, `+01:00`, `+0100`, ` +0100`, ` UTC`, ` CET`, ` Europe/Berlin`.
+    fn zone(&mut self) -> Option<TimeZone> {
+        if let [b'Z' | b'z', ..] = self.0 {
+            return Some(TimeZone::UTC);
         }
         let mut scan = Scan(self.0.strip_prefix(b" ").unwrap_or(self.0));
         let sign = match scan.0.first()? {
             b'+' => 1,
             b'-' => -1,
+            b'A'..=b'Z' if self.0.starts_with(b" ") => return scan.named_zone(),
             _ => return None,
         };
         scan.0 = &scan.0[1..];
         let hours = scan.number(2, 2)?;
         scan.0 = scan.0.strip_prefix(b":").unwrap_or(scan.0);
         let minutes = scan.number(2, 2).unwrap_or(0);
-        Offset::from_seconds(i32::try_from(sign * (hours * 3600 + minutes * 60)).ok()?).ok()
+        offset(sign * (hours * 60 + minutes))
     }
+
+    /// A zone by its abbreviation, as PostgreSQL writes it, or by its name in the IANA database, as PHP does.
+    fn named_zone(&self) -> Option<TimeZone> {
+        let length = self.0.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(byte)).count();
+        let name = str::from_utf8(&self.0[..length]).ok()?;
+        match ABBREVIATIONS.iter().find(|(known, _)| *known == name) {
+            Some((_, hours)) => offset(hours * 60),
+            // Words that are no zone cost no search.
+            None => name.contains('/').then(|| TimeZone::get(name).ok()).flatten(),
+        }
+    }
+}
+
+/// Abbreviations that stand for one offset only, in hours. `CST`, `IST` and `BST` are several places'.
+const ABBREVIATIONS: [(&str, i64); 18] = [
+    ("UTC", 0),
+    ("GMT", 0),
+    ("WET", 0),
+    ("WEST", 1),
+    ("CET", 1),
+    ("CEST", 2),
+    ("EET", 2),
+    ("EEST", 3),
+    ("MSK", 3),
+    ("JST", 9),
+    ("KST", 9),
+    ("EST", -5),
+    ("EDT", -4),
+    ("CDT", -5),
+    ("MST", -7),
+    ("MDT", -6),
+    ("PST", -8),
+    ("PDT", -7),
+];
+
+fn offset(minutes: i64) -> Option<TimeZone> {
+    Offset::from_seconds(i32::try_from(minutes * 60).ok()?).ok().map(TimeZone::fixed)
 }
 
 #[cfg(test)]
