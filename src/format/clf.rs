@@ -107,6 +107,26 @@ fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn fields(line: &str) -> serde_json::Value {
+        let meaning = meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).expect("a request");
+        serde_json::from_str(&meaning.fields.expect("fields")).expect("JSON")
+    }
+
+    #[test]
+    fn a_site_in_front_is_told_from_the_host() {
+        let found = fields(r#"example.org:443 ::1 - ann [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5"#);
+        assert_eq!((&found["site"], &found["host"], &found["user"]), (&"example.org:443".into(), &"::1".into(), &"ann".into()));
+        for line in [
+            r#"2001:db8::443 - John Doe [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5"#,
+            r#"10.0.0.1 - John - Doe [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5"#,
+        ] {
+            let found = fields(line);
+            assert!(found.get("site").is_none() && found["host"] == line.split(' ').next().unwrap(), "{found}");
+            assert!(found["user"].as_str().unwrap().starts_with("John"), "{found}");
+        }
+    }
 
     #[test]
     fn the_parts_of_a_request_have_names() {
@@ -124,6 +144,35 @@ mod tests {
         assert!(parse(b"127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"-\" 400 0").is_some());
         for line in ["", "a b c", "127.0.0.1 - - [x] \"GET\" 20 5", "127.0.0.1 - - [x] \"GET 200 5"] {
             assert!(parse(line.as_bytes()).is_none(), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_server_writes_is_read_back(
+            host in "[a-z0-9.:]{1,20}", user in "[a-zA-Z0-9]{1,9}( [a-z]{1,5})?", request in r#"[A-Z]{3} /([!#-\[\]-~]|\\["\\]){0,9}"#,
+            status in "[1-5][0-9][0-9]", bytes in "[0-9]{1,9}", agent in r#"([ !#-\[\]-~]|\\["\\]){0,12}"#,
+        ) {
+            let line = format!("{host} - {user} [22/Nov/2026:10:00:00 +0000] \"{request}\" {status} {bytes} \"-\" \"{agent}\"");
+            let access = parse(line.as_bytes()).unwrap();
+            prop_assert_eq!((access.site, access.host, access.user), (None, host.as_bytes(), user.as_bytes()));
+            prop_assert_eq!((access.request, access.status), (request.as_bytes(), status.as_bytes()));
+            prop_assert_eq!((access.bytes, access.agent), (bytes.as_bytes(), Some(agent.as_bytes())));
+        }
+
+        #[test]
+        fn any_bytes_are_a_request_or_none(
+            line in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..120),
+                "[-a:0-9]{0,3} - a \\[[^\n]{0,9}\\] \"[^\n]{0,12}\" [0-9]{2,4} [0-9-]{1,3}[ \"\\\\a]{0,9}".prop_map(String::into_bytes),
+            ],
+        ) {
+            if let Some(access) = parse(&line) {
+                let parts = [access.host, access.user, access.time, access.request, access.status, access.bytes];
+                let all = parts.into_iter().chain(access.site).chain(access.referer).chain(access.agent);
+                prop_assert!(all.map(<[u8]>::len).sum::<usize>() <= line.len());
+                prop_assert!(meaning(&line, &Clock::default(), Timestamp::UNIX_EPOCH).is_some());
+            }
         }
     }
 }

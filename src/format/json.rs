@@ -143,6 +143,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn time_and_level_are_found_by_their_usual_names() {
@@ -160,6 +161,51 @@ mod tests {
         }
         for line in ["", "[1]", "{", "{\"a\":1} trailing", "text"] {
             assert!(meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_level_are_none() {
+        for line in
+            [r#"{"level":-1}"#, r#"{"level":30.5}"#, r#"{"level":8}"#, r#"{"level":1e30}"#, r#"{"s":"x"}"#, r#"{"s":["I"]}"#]
+        {
+            assert_eq!(meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).unwrap().level, None, "{line}");
+        }
+    }
+
+    /// Any JSON, its objects with the names that are looked for.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            prop_oneof!["\\PC{0,9}", Just("warn".to_owned()), Just("2026-11-22T10:00:00Z".to_owned())].prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            let key = prop_oneof![Just("time"), Just("level"), Just("s"), Just("$date"), Just("a\"b"), Just("é")];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                proptest::collection::vec((key, inner), 0..5).prop_map(|pairs| pairs
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_object_and_nothing_else_has_a_meaning(value in any_json(), cut in 0usize..50) {
+            let line = value.to_string();
+            let found = meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH);
+            prop_assert_eq!(found.as_ref().and_then(|found| found.fields.as_deref()), value.is_object().then_some(&*line));
+            if value.get("level").and_then(|level| level.as_str()) == Some("warn") {
+                prop_assert_eq!(found.unwrap().level, Some(Level::Warn));
+            }
+            let part = &line.as_bytes()[..cut.min(line.len() - 1)];
+            prop_assert!(meaning(part, &Clock::default(), Timestamp::UNIX_EPOCH).is_none());
         }
     }
 }

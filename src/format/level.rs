@@ -255,5 +255,23 @@ mod tests {
         fn any_bytes_have_a_level_or_none(line in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = Level::of_text(&line);
         }
+
+        #[test]
+        fn a_word_in_brackets_is_a_level_in_whatever_case_and_a_part_of_a_word_is_none(
+            word in 0..WORDS.len(), upper in proptest::collection::vec(any::<bool>(), WORD_BYTES_MAX), more in "[a-z]{1,4}",
+        ) {
+            let (word, level) = WORDS[word];
+            let cased: String =
+                word.chars().zip(upper).map(|(letter, upper)| if upper { letter.to_ascii_uppercase() } else { letter }).collect();
+            prop_assert_eq!(Level::of_text(format!("10:00:00 [{cased}] x").as_bytes()), Some(level));
+            let longer = format!("{cased}{more}");
+            prop_assume!(Level::of_word(longer.as_bytes()).is_none());
+            prop_assert_eq!(Level::of_text(format!("10:00:00 [{longer}] x").as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn words_are_in_lower_case_and_no_longer_than_is_looked_for() {
+        assert!(WORDS.iter().all(|(word, _)| word.len() <= WORD_BYTES_MAX && !word.contains(char::is_uppercase)));
     }
 }

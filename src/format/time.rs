@@ -134,16 +134,19 @@ impl Clock {
 
 /// The time of a number of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its size.
 pub fn of_number(number: f64) -> Option<Timestamp> {
-    let nanoseconds = match number.abs() {
+    let microseconds_per_unit = match number.abs() {
         // The year 1973 in seconds, and all later ones until 5138.
-        size if (1e8..1e11).contains(&size) => number * 1e9,
-        size if (1e11..1e14).contains(&size) => number * 1e6,
-        size if (1e14..1e17).contains(&size) => number * 1e3,
-        size if (1e17..1e20).contains(&size) => number,
+        size if (1e8..1e11).contains(&size) => 1e6,
+        size if (1e11..1e14).contains(&size) => 1e3,
+        size if (1e14..1e17).contains(&size) => 1.0,
+        size if (1e17..1e20).contains(&size) => {
+            return Timestamp::from_microsecond((number as i64).saturating_add(500).div_euclid(1000)).ok();
+        }
         _ => return None,
     };
-    // A double has not quite the digits: no more than microseconds are promised.
-    Timestamp::from_nanosecond((nanoseconds / 1e3).round() as i128 * 1000).ok()
+    // A double has not quite the digits: no more than microseconds are promised, and what is whole is reckoned alone.
+    let microseconds = |number: f64| (number * microseconds_per_unit).round() as i64;
+    Timestamp::from_microsecond(microseconds(number.trunc()) + microseconds(number.fract())).ok()
 }
 
 /// `1795341600.123` or `1795341600123` before a space or a bracket.
@@ -342,6 +345,27 @@ mod tests {
         assert_eq!(of_number(f64::NAN), None);
     }
 
+    /// Layouts in the terms of `strftime`, and into how many parts they cut a second.
+    const LAYOUTS: [(&str, i32); 17] = [
+        ("%Y-%m-%dT%H:%M:%S%.6fZ x", 1_000_000),
+        ("%Y-%m-%dT%H:%M:%S.%3f+00:00 x", 1000),
+        ("%Y-%m-%d %H:%M:%S,%3f - app - INFO - x", 1000),
+        ("%Y-%m-%d %H:%M:%S.%3f UTC [12] LOG:  x", 1000),
+        ("%Y-%m-%d %H:%M:%S x", 1),
+        ("%Y/%m/%d %H:%M:%S [error] x", 1),
+        ("%Y-%m-%d\t%H:%M:%S\tx", 1),
+        ("127.0.0.1 - - [%d/%b/%Y:%H:%M:%S +0000] x", 1),
+        ("%d %b %Y %H:%M:%S,%3f [main] x", 1000),
+        ("[%d-%b-%Y %H:%M:%S] x", 1),
+        ("[%a %b %e %H:%M:%S.%6f %Y] x", 1_000_000),
+        ("%b %e %H:%M:%S host app: x", 1),
+        ("%b %d, %Y %I:%M:%S %p x", 1),
+        ("I%m%d %H:%M:%S.%6f    1 main.go:1] x", 1_000_000),
+        ("12:M %d %b %Y %H:%M:%S.%3f * x", 1000),
+        ("%s.%6f x", 1_000_000),
+        ("[%s] x", 1),
+    ];
+
     proptest! {
         #[test]
         fn what_is_written_in_rfc_3339_is_read_back(seconds in 0i64..4_000_000_000, nanoseconds in 0i32..1_000_000_000) {
@@ -357,6 +381,32 @@ mod tests {
         #[test]
         fn anything_like_a_time_is_one_or_none(line in "[0-9TZ:., /+-]{0,40}(Jan|Nov|Feb)?[0-9: ]{0,20}") {
             let _ = Clock::default().in_text(line.as_bytes(), latest());
+        }
+
+        #[test]
+        fn what_any_layout_writes_is_read_back(seconds in 1_700_000_000i64..1_795_000_000, micros in 0i32..1_000_000, layout in 0..LAYOUTS.len()) {
+            let (layout, per_second) = LAYOUTS[layout];
+            let time = Timestamp::new(seconds, micros / (1_000_000 / per_second) * (1_000_000 / per_second) * 1000).unwrap();
+            let line = time.to_zoned(TimeZone::UTC).strftime(layout).to_string();
+            // What leaves out the year is of the last one.
+            let latest = time + SignedDuration::from_hours(24);
+            prop_assert_eq!(Clock::default().in_text(line.as_bytes(), latest), Some(time), "{}", line);
+        }
+
+        #[test]
+        fn a_number_of_any_unit_is_its_time(micros in 1_000_000_000_000_000i64..4_000_000_000_000_000) {
+            let time = Timestamp::from_microsecond(micros).unwrap();
+            let read = |text: String| Clock::default().of_value(&text, latest());
+            prop_assert_eq!(read(micros.to_string()), Some(time));
+            prop_assert_eq!(read(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)), Some(time));
+            prop_assert_eq!(read(format!("{micros}000")), Some(time));
+            prop_assert_eq!(read((micros / 1000).to_string()), Some(Timestamp::from_millisecond(micros / 1000).unwrap()));
+        }
+
+        #[test]
+        fn any_number_has_a_time_or_none(number: f64, text in "\\PC{0,40}") {
+            let _ = (of_number(number), Clock::default().of_value(&text, latest()), Clock::default().of_value(&text, Timestamp::MAX));
+            let _ = Clock::default().in_text(text.as_bytes(), Timestamp::MIN);
         }
     }
 }
