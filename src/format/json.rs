@@ -9,13 +9,15 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::level::Level;
 use super::time::{Clock, of_number};
-use super::{LEVEL_KEYS, Meaning, TIME_KEYS};
+use super::{Meaning, is_level, is_time};
 
 /// What is looked for in an object.
 #[derive(Default)]
 pub struct Object<'a> {
     time: Option<Scalar<'a>>,
     level: Option<Scalar<'a>>,
+    /// The severity of MongoDB, which stands where others have texts.
+    letter: Option<Scalar<'a>>,
 }
 
 /// A line that is a JSON object (RFC 8259 section 4), and nothing else.
@@ -29,7 +31,7 @@ pub fn object(line: &[u8]) -> Option<Object<'_>> {
 
 /// What an object says of itself.
 pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meaning<'a>> {
-    let Object { time, level } = object(text)?;
+    let Object { time, level, letter } = object(text)?;
     let time = time.and_then(|time| match time {
         Scalar::Text(text) => clock.of_value(&text, latest),
         Scalar::Number(number) => of_number(number),
@@ -37,8 +39,13 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
     });
     let level = level.and_then(|level| match level {
         Scalar::Text(text) => Level::of_word(text.as_bytes()).or_else(|| Level::of_number(text.parse().ok()?)),
-        Scalar::Number(number) => Level::of_number(number as u64),
+        // Neither a fraction nor a negative number is one.
+        Scalar::Number(number) => Some(number as u64).filter(|whole| *whole as f64 == number).and_then(Level::of_number),
         Scalar::Other => None,
+    });
+    let level = level.or_else(|| match letter? {
+        Scalar::Text(letter) => Level::of_mongodb(letter.as_bytes()),
+        _ => None,
     });
     // A line has no LF, and a CR between tokens would end the `data:` line it goes into.
     let fields = str::from_utf8(text).ok()?.trim();
@@ -88,8 +95,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
                 Ok(Scalar::Other)
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Other)
+                // MongoDB's way to write a time: `{"$date": "…"}`.
+                let mut date = Scalar::Other;
+                while let Some(Key(key)) = map.next_key()? {
+                    match &*key {
+                        "$date" => date = map.next_value()?,
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(date)
             }
         }
         deserializer.deserialize_any(Any)
@@ -109,8 +123,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                 let mut object = Object::default();
                 while let Some(Key(key)) = map.next_key()? {
                     match &*key {
-                        key if object.time.is_none() && TIME_KEYS.contains(&key) => object.time = Some(map.next_value()?),
-                        key if object.level.is_none() && LEVEL_KEYS.contains(&key) => object.level = Some(map.next_value()?),
+                        key if object.time.is_none() && is_time(key) => object.time = Some(map.next_value()?),
+                        key if object.level.is_none() && is_level(key) => object.level = Some(map.next_value()?),
+                        "s" => object.letter = Some(map.next_value()?),
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -128,6 +143,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn time_and_level_are_found_by_their_usual_names() {
@@ -145,6 +161,51 @@ mod tests {
         }
         for line in ["", "[1]", "{", "{\"a\":1} trailing", "text"] {
             assert!(meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_level_are_none() {
+        for line in
+            [r#"{"level":-1}"#, r#"{"level":30.5}"#, r#"{"level":8}"#, r#"{"level":1e30}"#, r#"{"s":"x"}"#, r#"{"s":["I"]}"#]
+        {
+            assert_eq!(meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).unwrap().level, None, "{line}");
+        }
+    }
+
+    /// Any JSON, its objects with the names that are looked for.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            prop_oneof!["\\PC{0,9}", Just("warn".to_owned()), Just("2026-11-22T10:00:00Z".to_owned())].prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            let key = prop_oneof![Just("time"), Just("level"), Just("s"), Just("$date"), Just("a\"b"), Just("é")];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                proptest::collection::vec((key, inner), 0..5).prop_map(|pairs| pairs
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_object_and_nothing_else_has_a_meaning(value in any_json(), cut in 0usize..50) {
+            let line = value.to_string();
+            let found = meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH);
+            prop_assert_eq!(found.as_ref().and_then(|found| found.fields.as_deref()), value.is_object().then_some(&*line));
+            if value.get("level").and_then(|level| level.as_str()) == Some("warn") {
+                prop_assert_eq!(found.unwrap().level, Some(Level::Warn));
+            }
+            let part = &line.as_bytes()[..cut.min(line.len() - 1)];
+            prop_assert!(meaning(part, &Clock::default(), Timestamp::UNIX_EPOCH).is_none());
         }
     }
 }

@@ -31,19 +31,23 @@ const LOOK_BYTES: usize = 200;
 const WORD_BYTES_MAX: usize = 11;
 
 /// What programs call the levels.
-const WORDS: [(&str, Level); 31] = [
+const WORDS: [(&str, Level); 35] = [
     ("trace", Level::Trace),
     ("trc", Level::Trace),
+    ("trce", Level::Trace),
+    ("vrb", Level::Trace),
     ("finest", Level::Trace),
     ("finer", Level::Trace),
     ("debug", Level::Debug),
     ("dbg", Level::Debug),
+    ("dbug", Level::Debug),
     ("fine", Level::Debug),
     ("verbose", Level::Debug),
     ("info", Level::Info),
     ("inf", Level::Info),
     ("information", Level::Info),
     ("log", Level::Info),
+    ("note", Level::Info),
     ("notice", Level::Notice),
     ("ntc", Level::Notice),
     ("warn", Level::Warn),
@@ -74,9 +78,11 @@ impl Level {
         WORDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|&(_, level)| level)
     }
 
-    /// The level of a number as pino and bunyan write it: 10 is trace, 60 is fatal.
+    /// The level of a number as pino and bunyan write it, 10 is trace, 60 is fatal; below 8 it is a syslog severity, as
+    /// GELF and the journal have it.
     pub fn of_number(number: u64) -> Option<Self> {
         Some(match number {
+            0..=7 => Level::of_severity(number as u8),
             10 => Level::Trace,
             20 => Level::Debug,
             30 => Level::Info,
@@ -99,11 +105,23 @@ impl Level {
         }
     }
 
+    /// The level of a letter as MongoDB writes it: `F`, `E`, `W`, `I`, `D1` to `D5`.
+    pub fn of_mongodb(letter: &[u8]) -> Option<Self> {
+        Some(match letter {
+            b"F" => Level::Fatal,
+            b"E" => Level::Error,
+            b"W" => Level::Warn,
+            b"I" => Level::Info,
+            b"D" | [b'D', b'1'..=b'5'] => Level::Debug,
+            _ => return None,
+        })
+    }
+
     /// The level that a line of text says: a word in capitals, or in brackets, or before a colon, near its beginning; the
-    /// letter of glog; the severity of syslog.
+    /// letter of glog, the sign of Redis, the severity of syslog.
     pub fn of_text(line: &[u8]) -> Option<Self> {
         let line = &line[..line.len().min(LOOK_BYTES)];
-        of_priority(line).or_else(|| of_glog(line)).or_else(|| of_words(line))
+        of_priority(line).or_else(|| of_glog(line)).or_else(|| of_redis(line)).or_else(|| of_words(line))
     }
 }
 
@@ -128,6 +146,22 @@ fn of_glog(line: &[u8]) -> Option<Level> {
     }
 }
 
+/// `12:M 22 Nov 2026 10:00:00.123 * text`
+fn of_redis(line: &[u8]) -> Option<Level> {
+    const TIME: &[u8; 24] = b"00 xxx 0000 00:00:00.000";
+    let pid = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let [b':', b'X' | b'C' | b'S' | b'M', b' ', rest @ ..] = &line[pid..] else { return None };
+    let (time, [b' ', sign, b' ', ..]) = rest.split_at_checked(TIME.len())? else { return None };
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'x' => byte.is_ascii_alphabetic(),
+        form => byte == form,
+    };
+    let signs = [(b'.', Level::Debug), (b'-', Level::Debug), (b'*', Level::Notice), (b'#', Level::Warn)];
+    let known = pid > 0 && time.iter().zip(TIME).all(fits);
+    signs.into_iter().find(|(known_sign, _)| known && known_sign == sign).map(|(_, level)| level)
+}
+
 fn of_words(line: &[u8]) -> Option<Level> {
     let mut at = 0;
     while at < line.len() {
@@ -138,14 +172,14 @@ fn of_words(line: &[u8]) -> Option<Level> {
         }
         let word = &line[at..at + length];
         if let Some(level) = Level::of_word(word) {
-            let before = at.checked_sub(1).map(|before| line[before]);
-            let after = line.get(at + length).copied();
+            let (front, behind) = (&line[..at], &line[at + length..]);
             let capitals = word.iter().all(u8::is_ascii_uppercase);
-            // `[core:error]`, as Apache writes it, is one in brackets too.
-            let bracketed =
-                matches!(before, Some(b'[' | b'<' | b'(' | b'|' | b':')) && matches!(after, Some(b']' | b'>' | b')' | b'|'));
-            let announced = after == Some(b':') && matches!(before, None | Some(b' '));
-            let assigned = before == Some(b'=') && line[..at].ends_with(b"level=");
+            // `[core:error]`, as Apache writes it, and `[ info]` are in brackets too.
+            let bracketed = matches!(front.trim_ascii_end().last(), Some(b'[' | b'<' | b'(' | b'|' | b':'))
+                && matches!(behind.trim_ascii_start().first(), Some(b']' | b'>' | b')' | b'|'));
+            let announced =
+                (behind.starts_with(b":") || behind.starts_with(b" error:")) && matches!(front.last(), None | Some(b' '));
+            let assigned = front.ends_with(b"level=");
             if capitals || bracketed || announced || assigned {
                 return Some(level);
             }
@@ -221,5 +255,23 @@ mod tests {
         fn any_bytes_have_a_level_or_none(line in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = Level::of_text(&line);
         }
+
+        #[test]
+        fn a_word_in_brackets_is_a_level_in_whatever_case_and_a_part_of_a_word_is_none(
+            word in 0..WORDS.len(), upper in proptest::collection::vec(any::<bool>(), WORD_BYTES_MAX), more in "[a-z]{1,4}",
+        ) {
+            let (word, level) = WORDS[word];
+            let cased: String =
+                word.chars().zip(upper).map(|(letter, upper)| if upper { letter.to_ascii_uppercase() } else { letter }).collect();
+            prop_assert_eq!(Level::of_text(format!("10:00:00 [{cased}] x").as_bytes()), Some(level));
+            let longer = format!("{cased}{more}");
+            prop_assume!(Level::of_word(longer.as_bytes()).is_none());
+            prop_assert_eq!(Level::of_text(format!("10:00:00 [{longer}] x").as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn words_are_in_lower_case_and_no_longer_than_is_looked_for() {
+        assert!(WORDS.iter().all(|(word, _)| word.len() <= WORD_BYTES_MAX && !word.contains(char::is_uppercase)));
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::fields::json_of_captures;
 use super::level::Level;
 use super::time::Clock;
-use super::{LEVEL_KEYS, Meaning, TIME_KEYS};
+use super::{Meaning, is_level, is_time};
 
 /// A line has at most so many pairs; what follows is text.
 const PAIRS_MAX: usize = 200;
@@ -43,9 +43,9 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
     let (mut time, mut level) = (None, None);
     let pairs: Vec<_> = pairs(text).collect();
     for (key, value) in &pairs {
-        if time.is_none() && TIME_KEYS.contains(key) {
+        if time.is_none() && is_time(key) {
             time = str::from_utf8(value).ok().and_then(|value| clock.of_value(value, latest));
-        } else if level.is_none() && LEVEL_KEYS.contains(key) {
+        } else if level.is_none() && is_level(key) {
             level = Level::of_word(value);
         }
     }
@@ -98,6 +98,7 @@ fn value_of(text: &[u8]) -> (Cow<'_, [u8]>, &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn pairs_with_quotes_escapes_and_words_between_are_read() {
@@ -110,5 +111,40 @@ mod tests {
             r#"{"time":"2026-11-22T10:00:00Z","level":"warn","msg":"a \"b\"\nc","n":1.5,"ok":true,"empty":"","q":"","last":"open"}"#
         );
         assert!(super::meaning(b"no pairs here", &Clock::default(), Timestamp::UNIX_EPOCH).is_none());
+    }
+
+    /// A value as Go's programs write it: in quotes where it needs them.
+    fn written(value: &str) -> String {
+        if !value.is_empty() && value.bytes().all(|byte| byte > b' ' && byte != b'"') {
+            return value.to_owned();
+        }
+        let escapes = [("\\", "\\\\"), ("\"", "\\\""), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")];
+        format!("\"{}\"", escapes.iter().fold(value.to_owned(), |text, (from, to)| text.replace(from, to)))
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_program_writes_is_read_back(
+            given in proptest::collection::vec(("[a-zA-Z_@][a-zA-Z0-9_.@/-]{0,9}", any::<String>()), 1..9),
+            word in "( [a-z]{1,4})?",
+        ) {
+            let line: Vec<String> = given.iter().map(|(key, value)| format!("{key}={}{word}", written(value))).collect();
+            let line = line.join(" ");
+            let found: Vec<_> = pairs(line.as_bytes())
+                .map(|(key, value)| (key.to_owned(), String::from_utf8(value.into_owned()).unwrap())).collect();
+            prop_assert_eq!(found, given);
+            prop_assert!(starts_with_pair(line.as_bytes()));
+        }
+
+        #[test]
+        fn any_bytes_have_at_most_as_many_pairs_as_there_is_room_for(
+            line in proptest::collection::vec(prop_oneof![Just(b'='), Just(b'"'), Just(b' '), Just(b'\\'), Just(b'a'), any::<u8>()], 0..900),
+        ) {
+            let found: Vec<_> = pairs(&line).collect();
+            prop_assert!(found.len() <= PAIRS_MAX);
+            let bytes: usize = found.iter().map(|(key, value)| key.len() + 1 + value.len()).sum();
+            prop_assert!(bytes <= line.len());
+            let _ = meaning(&line, &Clock::default(), Timestamp::UNIX_EPOCH);
+        }
     }
 }

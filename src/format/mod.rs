@@ -2,6 +2,7 @@
 //! and none changes where a record stands.
 
 mod clf;
+mod colours;
 pub mod fields;
 mod json;
 pub mod level;
@@ -9,6 +10,8 @@ mod logfmt;
 pub mod time;
 pub mod trace;
 pub mod wrapped;
+#[cfg(test)]
+mod wild;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -103,7 +106,10 @@ impl Format {
             Format::Logfmt => logfmt::meaning(text, clock, latest),
             Format::Clf => clf::meaning(text, clock, latest),
         };
-        found.unwrap_or_else(|| Meaning { time: clock.in_text(text, latest), level: Level::of_text(text), fields: None })
+        found.unwrap_or_else(|| {
+            let text = &colours::without(&text[..text.len().min(LOOK_BYTES)]);
+            Meaning { time: clock.in_text(text, latest), level: Level::of_text(text), fields: None }
+        })
     }
 
     /// The time alone.
@@ -125,9 +131,33 @@ impl fmt::Display for Format {
     }
 }
 
-/// The names that programs give to a record's time, and to its level.
-const TIME_KEYS: [&str; 8] = ["time", "ts", "timestamp", "@timestamp", "t", "datetime", "date", "eventTime"];
-const LEVEL_KEYS: [&str; 8] = ["level", "lvl", "severity", "log.level", "levelname", "loglevel", "@level", "level_name"];
+/// How far into a line of text its time and level are looked for, in bytes, colours and all.
+const LOOK_BYTES: usize = 400;
+
+/// The names that programs give to a record's time, and to its level, in whatever case.
+const TIME_KEYS: [&str; 10] =
+    ["time", "ts", "timestamp", "@timestamp", "t", "@t", "datetime", "date", "eventTime", "__REALTIME_TIMESTAMP"];
+const LEVEL_KEYS: [&str; 11] = [
+    "level",
+    "lvl",
+    "severity",
+    "log.level",
+    "levelname",
+    "loglevel",
+    "@level",
+    "level_name",
+    "@l",
+    "error_severity",
+    "PRIORITY",
+];
+
+fn is_time(key: &str) -> bool {
+    TIME_KEYS.iter().any(|name| key.eq_ignore_ascii_case(name))
+}
+
+fn is_level(key: &str) -> bool {
+    LEVEL_KEYS.iter().any(|name| key.eq_ignore_ascii_case(name))
+}
 
 #[cfg(test)]
 mod tests {

@@ -51,6 +51,9 @@ impl Clock {
                     scan.spaces()?;
                     scan.number(1, 2)?
                 });
+                if let Some(rest) = scan.0.strip_prefix(b", ") {
+                    return self.twelve_hours(Scan(rest), month, day);
+                }
                 scan.spaces()?;
                 let clock = scan.clock()?;
                 // Apache and ctime put the year behind.
@@ -64,7 +67,21 @@ impl Clock {
         }
     }
 
-    /// `2026-11-22T10:00:00.123Z` and its relatives: RFC 3339, ISO 8601, nginx's slashes.
+    /// `2026 10:00:00 AM`, as java.util.logging has it behind the month and day.
+    fn twelve_hours(&self, mut scan: Scan<'_>, month: i64, day: i64) -> Option<Timestamp> {
+        let year = scan.number(4, 4)?;
+        scan.spaces()?;
+        let clock = scan.clock()?;
+        let half = scan.0.trim_ascii_start();
+        let hour = match clock.hour {
+            hour @ 1..=12 if half.starts_with(b"AM") => hour % 12,
+            hour @ 1..=12 if half.starts_with(b"PM") => hour % 12 + 12,
+            hour => hour,
+        };
+        self.timestamp(year, month, day, ClockTime { hour, ..clock }, None)
+    }
+
+    /// `2026-11-22T10:00:00.123Z` and its relatives: RFC 3339, ISO 8601, nginx's slashes, CloudFront's tab.
     fn year_first(&self, mut scan: Scan<'_>) -> Option<Timestamp> {
         let year = scan.number(4, 4)?;
         let separator = *scan.0.first().filter(|byte| b"-/".contains(byte))?;
@@ -72,7 +89,7 @@ impl Clock {
         let month = scan.number(2, 2)?;
         scan.byte(separator)?;
         let day = scan.number(2, 2)?;
-        scan.one_of(b"T t_")?;
+        scan.one_of(b"T t_\t")?;
         let clock = scan.clock()?;
         self.timestamp(year, month, day, clock, scan.zone())
     }
@@ -107,29 +124,29 @@ impl Clock {
         in_year(year + 1).or_else(|| in_year(year)).or_else(|| in_year(year - 1))
     }
 
-    fn timestamp(&self, year: i64, month: i64, day: i64, clock: ClockTime, zone: Option<Offset>) -> Option<Timestamp> {
+    fn timestamp(&self, year: i64, month: i64, day: i64, clock: ClockTime, zone: Option<TimeZone>) -> Option<Timestamp> {
         let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
         let time = DateTime::new(i16::try_from(year).ok()?, month, day, clock.hour, clock.minute, clock.second, clock.nanosecond);
         let time = time.ok()?;
-        match zone {
-            Some(offset) => offset.to_timestamp(time).ok(),
-            None => self.zone.to_ambiguous_timestamp(time).compatible().ok(),
-        }
+        zone.as_ref().unwrap_or(&self.zone).to_ambiguous_timestamp(time).compatible().ok()
     }
 }
 
 /// The time of a number of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its size.
 pub fn of_number(number: f64) -> Option<Timestamp> {
-    let nanoseconds = match number.abs() {
+    let microseconds_per_unit = match number.abs() {
         // The year 1973 in seconds, and all later ones until 5138.
-        size if (1e8..1e11).contains(&size) => number * 1e9,
-        size if (1e11..1e14).contains(&size) => number * 1e6,
-        size if (1e14..1e17).contains(&size) => number * 1e3,
-        size if (1e17..1e20).contains(&size) => number,
+        size if (1e8..1e11).contains(&size) => 1e6,
+        size if (1e11..1e14).contains(&size) => 1e3,
+        size if (1e14..1e17).contains(&size) => 1.0,
+        size if (1e17..1e20).contains(&size) => {
+            return Timestamp::from_microsecond((number as i64).saturating_add(500).div_euclid(1000)).ok();
+        }
         _ => return None,
     };
-    // A double has not quite the digits: no more than microseconds are promised.
-    Timestamp::from_nanosecond((nanoseconds / 1e3).round() as i128 * 1000).ok()
+    // A double has not quite the digits: no more than microseconds are promised, and what is whole is reckoned alone.
+    let microseconds = |number: f64| (number * microseconds_per_unit).round() as i64;
+    Timestamp::from_microsecond(microseconds(number.trunc()) + microseconds(number.fract())).ok()
 }
 
 /// `1795341600.123` or `1795341600123` before a space or a bracket.
@@ -209,23 +226,61 @@ impl Scan<'_> {
         Some(ClockTime { hour: i8::try_from(hour).ok()?, minute: i8::try_from(minute).ok()?, second, nanosecond })
     }
 
-    /// `Z`, `+01:00`, `+0100`, ` +0100`, ` UTC`.
-    fn zone(&mut self) -> Option<Offset> {
-        if let [b'Z' | b'z', ..] | [b' ', b'U', b'T', b'C', ..] | [b' ', b'G', b'M', b'T', ..] = self.0 {
-            return Some(Offset::UTC);
+    /// `Z`, `+01:00`, `+0100`, ` +0100`, ` UTC`, ` CET`, ` Europe/Berlin`.
+    fn zone(&mut self) -> Option<TimeZone> {
+        if let [b'Z' | b'z', ..] = self.0 {
+            return Some(TimeZone::UTC);
         }
         let mut scan = Scan(self.0.strip_prefix(b" ").unwrap_or(self.0));
         let sign = match scan.0.first()? {
             b'+' => 1,
             b'-' => -1,
+            b'A'..=b'Z' if self.0.starts_with(b" ") => return scan.named_zone(),
             _ => return None,
         };
         scan.0 = &scan.0[1..];
         let hours = scan.number(2, 2)?;
         scan.0 = scan.0.strip_prefix(b":").unwrap_or(scan.0);
         let minutes = scan.number(2, 2).unwrap_or(0);
-        Offset::from_seconds(i32::try_from(sign * (hours * 3600 + minutes * 60)).ok()?).ok()
+        offset(sign * (hours * 60 + minutes))
     }
+
+    /// A zone by its abbreviation, as PostgreSQL writes it, or by its name in the IANA database, as PHP does.
+    fn named_zone(&self) -> Option<TimeZone> {
+        let length = self.0.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(byte)).count();
+        let name = str::from_utf8(&self.0[..length]).ok()?;
+        match ABBREVIATIONS.iter().find(|(known, _)| *known == name) {
+            Some((_, hours)) => offset(hours * 60),
+            // Words that are no zone cost no search.
+            None => name.contains('/').then(|| TimeZone::get(name).ok()).flatten(),
+        }
+    }
+}
+
+/// Abbreviations that stand for one offset only, in hours. `CST`, `IST` and `BST` are several places'.
+const ABBREVIATIONS: [(&str, i64); 18] = [
+    ("UTC", 0),
+    ("GMT", 0),
+    ("WET", 0),
+    ("WEST", 1),
+    ("CET", 1),
+    ("CEST", 2),
+    ("EET", 2),
+    ("EEST", 3),
+    ("MSK", 3),
+    ("JST", 9),
+    ("KST", 9),
+    ("EST", -5),
+    ("EDT", -4),
+    ("CDT", -5),
+    ("MST", -7),
+    ("MDT", -6),
+    ("PST", -8),
+    ("PDT", -7),
+];
+
+fn offset(minutes: i64) -> Option<TimeZone> {
+    Offset::from_seconds(i32::try_from(minutes * 60).ok()?).ok().map(TimeZone::fixed)
 }
 
 #[cfg(test)]
@@ -290,6 +345,27 @@ mod tests {
         assert_eq!(of_number(f64::NAN), None);
     }
 
+    /// Layouts in the terms of `strftime`, and into how many parts they cut a second.
+    const LAYOUTS: [(&str, i32); 17] = [
+        ("%Y-%m-%dT%H:%M:%S%.6fZ x", 1_000_000),
+        ("%Y-%m-%dT%H:%M:%S.%3f+00:00 x", 1000),
+        ("%Y-%m-%d %H:%M:%S,%3f - app - INFO - x", 1000),
+        ("%Y-%m-%d %H:%M:%S.%3f UTC [12] LOG:  x", 1000),
+        ("%Y-%m-%d %H:%M:%S x", 1),
+        ("%Y/%m/%d %H:%M:%S [error] x", 1),
+        ("%Y-%m-%d\t%H:%M:%S\tx", 1),
+        ("127.0.0.1 - - [%d/%b/%Y:%H:%M:%S +0000] x", 1),
+        ("%d %b %Y %H:%M:%S,%3f [main] x", 1000),
+        ("[%d-%b-%Y %H:%M:%S] x", 1),
+        ("[%a %b %e %H:%M:%S.%6f %Y] x", 1_000_000),
+        ("%b %e %H:%M:%S host app: x", 1),
+        ("%b %d, %Y %I:%M:%S %p x", 1),
+        ("I%m%d %H:%M:%S.%6f    1 main.go:1] x", 1_000_000),
+        ("12:M %d %b %Y %H:%M:%S.%3f * x", 1000),
+        ("%s.%6f x", 1_000_000),
+        ("[%s] x", 1),
+    ];
+
     proptest! {
         #[test]
         fn what_is_written_in_rfc_3339_is_read_back(seconds in 0i64..4_000_000_000, nanoseconds in 0i32..1_000_000_000) {
@@ -305,6 +381,32 @@ mod tests {
         #[test]
         fn anything_like_a_time_is_one_or_none(line in "[0-9TZ:., /+-]{0,40}(Jan|Nov|Feb)?[0-9: ]{0,20}") {
             let _ = Clock::default().in_text(line.as_bytes(), latest());
+        }
+
+        #[test]
+        fn what_any_layout_writes_is_read_back(seconds in 1_700_000_000i64..1_795_000_000, micros in 0i32..1_000_000, layout in 0..LAYOUTS.len()) {
+            let (layout, per_second) = LAYOUTS[layout];
+            let time = Timestamp::new(seconds, micros / (1_000_000 / per_second) * (1_000_000 / per_second) * 1000).unwrap();
+            let line = time.to_zoned(TimeZone::UTC).strftime(layout).to_string();
+            // What leaves out the year is of the last one.
+            let latest = time + SignedDuration::from_hours(24);
+            prop_assert_eq!(Clock::default().in_text(line.as_bytes(), latest), Some(time), "{}", line);
+        }
+
+        #[test]
+        fn a_number_of_any_unit_is_its_time(micros in 1_000_000_000_000_000i64..4_000_000_000_000_000) {
+            let time = Timestamp::from_microsecond(micros).unwrap();
+            let read = |text: String| Clock::default().of_value(&text, latest());
+            prop_assert_eq!(read(micros.to_string()), Some(time));
+            prop_assert_eq!(read(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)), Some(time));
+            prop_assert_eq!(read(format!("{micros}000")), Some(time));
+            prop_assert_eq!(read((micros / 1000).to_string()), Some(Timestamp::from_millisecond(micros / 1000).unwrap()));
+        }
+
+        #[test]
+        fn any_number_has_a_time_or_none(number: f64, text in "\\PC{0,40}") {
+            let _ = (of_number(number), Clock::default().of_value(&text, latest()), Clock::default().of_value(&text, Timestamp::MAX));
+            let _ = Clock::default().in_text(text.as_bytes(), Timestamp::MIN);
         }
     }
 }
