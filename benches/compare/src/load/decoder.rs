@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_chunked_body_is_put_together_wherever_the_bytes_are_cut() {
-        let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10\r\n, wide world.....\r\n0\r\n\r\n";
+        let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n11\r\n, wide world.....\r\n0\r\n\r\n";
         for cut in 0..answer.len() {
             let (mut decoder, mut body) = (Decoder::new(), Vec::new());
             for piece in [&answer[..cut], &answer[cut..]] {

@@ -89,5 +89,7 @@ pub fn fill(path: &Path, bytes: u64) -> io::Result<(u64, u64)> {
         file.write_all(&buffer)?;
         written += buffer.len() as u64;
     }
+    // Writing it to the disk later would disturb what is measured.
+    file.sync_all()?;
     Ok((lines, written))
 }

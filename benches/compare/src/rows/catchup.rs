@@ -75,6 +75,7 @@ fn record(bench: &Bench, log: &Log) -> Outcome<PathBuf> {
     let server = sidetail::start(bench, &log.path)?;
     let url = format!("http://127.0.0.1:{}/events?from=start&follow=false", server.port);
     fetch(&url, &path)?;
+    std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
 }
 

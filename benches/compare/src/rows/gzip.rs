@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::{SIDETAIL, inverse};
+use super::SIDETAIL;
 use crate::Outcome;
 use crate::bench::{Bench, contender};
 use crate::load::sequence::Expected;
@@ -40,12 +40,6 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
         &ours,
         rates(ZCAT),
         Target::AtLeast(0.8),
-    );
-    report.figure(
-        "time",
-        Unit::Seconds,
-        &inverse(&inverse(&turns.get(SIDETAIL, |seconds| *seconds).unwrap_or_default())),
-        Target::None,
     );
     Ok(report)
 }

@@ -106,8 +106,3 @@ fn encoded(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
-
-/// The inverse of each, to compare times as rates.
-fn inverse(seconds: &[f64]) -> Vec<f64> {
-    seconds.iter().map(|seconds| 1.0 / seconds).collect()
-}

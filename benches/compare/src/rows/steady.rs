@@ -127,14 +127,16 @@ fn cost_and_delay(report: &mut Report, turns: &Turns<Delivered>, parts: &[(&str,
             Target::AtMost(1.0 / part),
         );
     }
-    let delays: [(&str, fn(&Delivered) -> f64, Target); 2] = [("p50", |one| one.p50_ms, p50), ("p99", |one| one.p99_ms, p99)];
-    for (name, delay, target) in delays {
-        let what = format!("from write to receipt, {name}");
-        let ours = turns.get(SIDETAIL, delay).unwrap_or_default();
-        report.figure(&what, Unit::Milliseconds, &ours, target);
-        report.ratio(&what, YARDSTICK, Unit::Milliseconds, &ours, turns.get(YARDSTICK, delay), Target::None);
-    }
+    delay(report, turns, "p50", |one| one.p50_ms, p50);
+    delay(report, turns, "p99", |one| one.p99_ms, p99);
     note_losses(report, turns);
+}
+
+fn delay(report: &mut Report, turns: &Turns<Delivered>, name: &str, figure: fn(&Delivered) -> f64, target: Target) {
+    let what = format!("from write to receipt, {name}");
+    let ours = turns.get(SIDETAIL, figure).unwrap_or_default();
+    report.figure(&what, Unit::Milliseconds, &ours, target);
+    report.ratio(&what, YARDSTICK, Unit::Milliseconds, &ours, turns.get(YARDSTICK, figure), Target::None);
 }
 
 /// 100 subscribers without a filter, with one, with one each.
