@@ -37,7 +37,7 @@ impl Plan {
     pub fn full() -> Self {
         Plan {
             transports: transports(1000, 100),
-            steady: [Load { rate: 100, lines: 700, clients: 20 }, Load { rate: 1000, lines: 7000, clients: 20 }],
+            steady: [Load { rate: 100, lines: 600, clients: 20 }, Load { rate: 1000, lines: 6000, clients: 20 }],
             cuts: Load { rate: 200, lines: 600, clients: 1 },
             proxied: Load { rate: 100, lines: 300, clients: 20 },
             silence: Duration::from_secs(65),

@@ -19,7 +19,8 @@ impl Transport {
     /// What it is called in the table.
     pub fn name(self) -> String {
         match self {
-            Transport::Polling(interval) => format!("polling, {}", humantime::format_duration(interval)),
+            Transport::Polling(interval) if interval.subsec_millis() == 0 => format!("polling every {} s", interval.as_secs()),
+            Transport::Polling(interval) => format!("polling every {} ms", interval.as_millis()),
             Transport::LongPolling => "long polling".into(),
             Transport::Sse => "Server-Sent Events".into(),
             Transport::WebSocket => "WebSocket".into(),
