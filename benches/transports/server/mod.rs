@@ -1,6 +1,7 @@
 //! What the clients talk to, each a process of its own: sidetail, the WebSocket bridge, and nginx before them.
 
 pub mod bridge;
+mod frames;
 pub mod nginx;
 
 use std::io::{self, BufRead, BufReader};
