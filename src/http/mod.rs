@@ -13,7 +13,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer, middleware, rt};
@@ -73,6 +73,7 @@ struct State {
     allow_origins: Vec<String>,
     /// Turns at the files, one for each processor: so that many who read history share them evenly.
     turns: Arc<Semaphore>,
+    born: Instant,
     stopping: watch::Receiver<bool>,
 }
 
@@ -94,6 +95,7 @@ async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Futu
         tokens: settings.tokens,
         allow_origins: settings.allow_origins,
         turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
+        born: Instant::now(),
         stopping: is_stopping,
     });
     let base_path = settings.base_path;

@@ -109,7 +109,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
     unchunked(
         request,
-        head.body(StreamBody::new(stage, style, state.turns.clone(), state.stopping.clone())).map_into_boxed_body(),
+        head.body(StreamBody::new(stage, style, state.turns.clone(), state.born, state.stopping.clone())).map_into_boxed_body(),
     )
 }
 

@@ -35,6 +35,8 @@ pub struct Style {
     pub heartbeat: Duration,
 }
 
+/// Into how many parts the time between two heartbeats is divided: all that are due in one of them are sent at its begin.
+const BEATS_TOGETHER: u32 = 16;
 /// After so many bytes at once the other streams have their turn: so those that read the same stay side by side.
 const YIELD_BYTES: usize = 64 << 10;
 
@@ -44,9 +46,9 @@ pub struct StreamBody(Pin<Box<dyn Stream<Item = Bytes>>>);
 impl StreamBody {
     /// Streams a subscription until it ends or `stopping` turns true. Every end is a clean one. `turns` are those at the
     /// files: whoever reads there has one.
-    pub fn new(stage: Stage, style: Style, turns: Arc<Semaphore>, stopping: watch::Receiver<bool>) -> Self {
+    pub fn new(stage: Stage, style: Style, turns: Arc<Semaphore>, born: Instant, stopping: watch::Receiver<bool>) -> Self {
         let (writer, sent) = (Writer::new(&style), Instant::now());
-        let sending = Sending { stage, style, writer, turns, stopping, sent, yields: false, ended: false };
+        let sending = Sending { stage, style, writer, turns, stopping, sent, born, yields: false, ended: false };
         StreamBody(Box::pin(unfold(sending, |mut sending| async move { Some((sending.next().await?, sending)) })))
     }
 }
@@ -80,6 +82,8 @@ struct Sending {
     turns: Arc<Semaphore>,
     stopping: watch::Receiver<bool>,
     sent: Instant,
+    /// What all streams reckon the times of their heartbeats from.
+    born: Instant,
     /// Whether it is the others' turn.
     yields: bool,
     ended: bool,
@@ -112,7 +116,7 @@ impl Sending {
             if !self.writer.out().is_empty() {
                 continue;
             }
-            if self.sent.elapsed() >= self.style.heartbeat
+            if Instant::now() >= self.beat()
                 && let Some(heartbeat) = self.heartbeat()
             {
                 return Some(heartbeat);
@@ -146,7 +150,7 @@ impl Sending {
 
     /// Waits for the start, for a log to move, the end, or the time for a heartbeat or a checkpoint.
     async fn wait(&mut self) {
-        let beat = self.sent + self.style.heartbeat;
+        let beat = self.beat();
         match &mut self.stage {
             Stage::Lost => {}
             Stage::Starting(starting) => {
@@ -169,6 +173,13 @@ impl Sending {
                 }
             }
         }
+    }
+
+    /// When the next heartbeat is due. Those of many streams are sent together: that takes fewer awakenings.
+    fn beat(&self) -> Instant {
+        let grid = self.style.heartbeat / BEATS_TOGETHER;
+        let since = self.sent.duration_since(self.born) + self.style.heartbeat;
+        self.born + grid.saturating_mul(u32::try_from(since.as_nanos() / grid.as_nanos().max(1)).unwrap_or(u32::MAX))
     }
 
     fn heartbeat(&mut self) -> Option<Bytes> {

@@ -36,6 +36,11 @@ pub struct Settings {
 
 /// How long after a change a log is looked at often.
 const HOT: Duration = Duration::from_secs(2);
+/// How often it is looked at then, if changes ring, and if not.
+const HOT_NOTIFIED: Duration = Duration::from_millis(100);
+const HOT_POLLED: Duration = Duration::from_millis(20);
+/// How long after that a log by polling is looked at more often than names are.
+const WARM: Duration = Duration::from_secs(60);
 /// The least time between two looks, so that a busy writer's lines are gathered.
 const PACE: Duration = Duration::from_millis(2);
 /// How long a request for a look waits for a busy log to be read to its end.
@@ -120,7 +125,7 @@ impl Rounds {
                 scan_due = Instant::now() + SCAN;
             }
             self.mark_due(&rung, started);
-            if self.look_at_due(started) {
+            if self.look_at_due(started, scan_due) {
                 self.changed = true;
                 self.shed();
             }
@@ -173,7 +178,7 @@ impl Rounds {
         }
     }
 
-    fn look_at_due(&mut self, now: Instant) -> bool {
+    fn look_at_due(&mut self, now: Instant, scan_due: Instant) -> bool {
         let mut changed = false;
         self.kit.folders.begin_round();
         let count = self.watched.len();
@@ -189,7 +194,13 @@ impl Rounds {
                 watched.hot_until = now + HOT;
             }
             let notified = watched.followed.home.live.parent().is_some_and(|folder| self.watch.covers(folder));
-            watched.due = if watched.followed.behind { now } else { now + tick(count, now < watched.hot_until, notified) };
+            watched.due = match () {
+                () if watched.followed.behind => now,
+                () if now < watched.hot_until => now + if notified { HOT_NOTIFIED } else { HOT_POLLED },
+                () if !notified && now < watched.hot_until + WARM => now + warm_tick(count),
+                // With the names: one awakening for all that is quiet.
+                () => scan_due,
+            };
             self.open_files = self.open_files + watched.followed.open_files() - before;
             self.close_surplus();
         }
@@ -360,13 +371,7 @@ impl Owners {
     }
 }
 
-/// How long until the next look that nothing rings for, with `count` logs in all.
-fn tick(count: usize, hot: bool, notified: bool) -> Duration {
-    let second = Duration::from_secs(1);
-    match (hot, notified) {
-        (true, true) => Duration::from_millis(100),
-        (true, false) => Duration::from_millis(20),
-        (false, true) => second,
-        (false, false) => Duration::from_micros(100 * count as u64).clamp(Duration::from_millis(250), second),
-    }
+/// How long until the next look by polling at a log that changed not long ago, with `count` logs in all.
+fn warm_tick(count: usize) -> Duration {
+    Duration::from_micros(100 * count as u64).clamp(Duration::from_millis(250), SCAN)
 }

@@ -102,9 +102,9 @@ pub struct Joiner {
 #[derive(Default)]
 struct Open {
     /// Lines that are whole.
-    group: Option<Group>,
+    group: Option<Box<Group>>,
     /// Parts of a line that is not.
-    part: Option<Group>,
+    part: Option<Box<Group>>,
     since: Option<Instant>,
 }
 
@@ -153,12 +153,12 @@ impl Joiner {
         let line = match open.part.take() {
             Some(mut part) => {
                 part.extend(b"", whole, limit);
-                part
+                *part
             }
             None => whole,
         };
         if partial {
-            open.part = Some(line);
+            open.part = Some(Box::new(line));
             return None;
         }
         let line = Group { trace: Trace::new(&line.joined.text), lines: 1, ..line };
@@ -169,7 +169,7 @@ impl Joiner {
             group.extend(b"\n", line, limit);
             return None;
         }
-        let ended = open.group.replace(line);
+        let ended = open.group.replace(Box::new(line));
         self.give(ended?.joined)
     }
 

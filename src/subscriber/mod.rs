@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::format::Format;
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor};
@@ -58,10 +59,14 @@ struct Shared {
     limits: Limits,
     subscribers: AtomicUsize,
     shares: Shares,
+    /// Turns of those whose start is searched for.
+    searches: Arc<Semaphore>,
 }
 
+/// How many starts are searched for at a time.
+const SEARCHES_MAX: usize = 8;
 /// How long it is worth to gather records for each subscriber that is woken for them.
-const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(70);
+const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
 /// How long records are gathered at most.
 const PACE_MAX: Duration = Duration::from_millis(50);
 
@@ -234,7 +239,15 @@ impl Drop for Slot {
 impl Feed {
     /// A feed of `logs` under `rules`; `layouts` are those of the patterns that mean the logs, in the same order.
     pub fn new(logs: Logs, layouts: Vec<Layout>, rules: Rules, limits: Limits) -> Self {
-        Feed(Arc::new(Shared { logs, rules, layouts, limits, subscribers: AtomicUsize::new(0), shares: Shares::default() }))
+        Feed(Arc::new(Shared {
+            logs,
+            rules,
+            layouts,
+            limits,
+            subscribers: AtomicUsize::new(0),
+            shares: Shares::default(),
+            searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
+        }))
     }
 
     /// A stream for `request`, once its start is found: that may take long, where the start asks to read files. Waits
@@ -253,6 +266,8 @@ impl Feed {
         if matches!(request.start, Start::Offset(_)) && selected.len() != 1 {
             return Err(Refusal::OffsetOfManyLogs(selected.len()));
         }
+        // However many come at once, few threads search.
+        let turn = self.0.searches.clone().acquire_owned().await;
         let searching = tokio::task::spawn_blocking(move || {
             let asked = request.filter.asks_meaning();
             let mut throttle = Throttle::default();
@@ -265,6 +280,7 @@ impl Feed {
             let line_bytes_max = shared.limits.line_bytes_max;
             let mut counting = Counting { line_bytes_max, keeps: &mut keeps, way: &way, time_of: &time_of };
             let started = start(&shared.logs, &selected, &request.start, &mut counting);
+            drop(turn);
             // The slot is taken as long as the search runs, whether its client waits or not.
             (shared, request, started, slot)
         });

@@ -37,7 +37,7 @@ pub struct Reader {
     /// Earlier generations that were read to their end and are settled.
     finished: Vec<Place>,
     until: Option<BTreeMap<u64, u64>>,
-    /// How far each generation went when the stream began; what lies behind is live.
+    /// How far each generation went when the stream began, where that matters; what lies behind is live.
     history: BTreeMap<u64, u64>,
     files: Files,
     /// Generations that were read to an end that only reading could tell, or whose rest can't be had.
@@ -120,13 +120,12 @@ fn present_ends(log: &Log) -> BTreeMap<u64, u64> {
 impl Reader {
     /// A reader at `places`, the oldest first; none means before all that the log will hold.
     pub fn new(log: Arc<Log>, places: Vec<Place>) -> Self {
-        let history = present_ends(&log);
         Reader {
             log,
             places,
             finished: Vec::new(),
             until: None,
-            history,
+            history: BTreeMap::new(),
             files: Files::default(),
             exhausted: BTreeSet::new(),
             joiner: Joiner::default(),
@@ -146,7 +145,12 @@ impl Reader {
         self.until = Some(present_ends(&self.log));
     }
 
-    /// Whether it has not come to what is new since the stream began.
+    /// Takes all that the log holds now for history.
+    pub fn begin_history(&mut self) {
+        self.history = present_ends(&self.log);
+    }
+
+    /// Whether it has not come to what is new since history began.
     pub fn is_in_history(&self) -> bool {
         let state = self.log.state();
         let unread = |place: &Place| {

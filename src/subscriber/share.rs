@@ -3,43 +3,61 @@
 //! A memory of results only: a stream that finds nothing here reads and writes for itself.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::position::Position;
 
-/// How many bytes streams that want the same remember together.
-const SHARED_BYTES_MAX: usize = 2 << 20;
+/// How many bytes all streams remember together.
+const ALL_BYTES_MAX: usize = 16 << 20;
+/// How many bytes streams that want the same remember for each of them: what lies in their sockets sets them apart.
+const STREAM_BYTES_MAX: usize = 160 << 10;
 /// How many pieces they remember.
-const SHARED_PIECES_MAX: usize = 256;
+const PIECES_MAX: usize = 256;
+/// How long they remember a piece while nothing is written.
+const REMEMBERED: Duration = Duration::from_secs(2);
 
 /// All that streams share, by what they have in common.
 #[derive(Default)]
-pub struct Shares(Mutex<HashMap<String, Weak<Share>>>);
+pub struct Shares {
+    shares: Mutex<HashMap<String, Weak<Share>>>,
+    bytes: Arc<AtomicUsize>,
+}
 
 impl Shares {
     /// What the streams share that have `common` in common.
     pub fn of(&self, common: String) -> Arc<Share> {
-        let mut shares = lock(&self.0);
+        let mut shares = lock(&self.shares);
         if let Some(share) = shares.get(&common).and_then(Weak::upgrade) {
             return share;
         }
         shares.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(Share::default());
+        let share = Arc::new(Share { memory: Mutex::default(), all_bytes: self.bytes.clone() });
         shares.insert(common, Arc::downgrade(&share));
         share
     }
 }
 
 /// What streams that want the same have written lately.
-#[derive(Default)]
-pub struct Share(Mutex<Memory>);
+pub struct Share {
+    memory: Mutex<Memory>,
+    /// How many bytes all shares remember.
+    all_bytes: Arc<AtomicUsize>,
+}
 
 #[derive(Default)]
 struct Memory {
-    written: VecDeque<(Spot, Written)>,
+    written: VecDeque<Entry>,
     bytes: usize,
+}
+
+struct Entry {
+    spot: Spot,
+    written: Written,
+    at: Instant,
 }
 
 /// Where a stream stands, in all that matters to what is written next.
@@ -71,40 +89,59 @@ pub struct Written {
 impl Share {
     /// What was written for the records behind `spot`, if that is remembered.
     pub fn get(&self, spot: &Spot) -> Option<Written> {
-        lock(&self.0).written.iter().rev().find(|(from, _)| from == spot).map(|(_, written)| written.clone())
+        lock(&self.memory).written.iter().rev().find(|entry| entry.spot == *spot).map(|entry| entry.written.clone())
     }
 
     /// Where, behind `spot` and before `end`, a spot is from which on it is remembered what was written: there a stream
-    /// that is not one of the others becomes one.
+    /// that is not beside the others comes to them.
     pub fn joins(&self, spot: &Spot, end: u64) -> Option<u64> {
-        let memory = lock(&self.0);
-        let same = |other: &Spot| {
+        let memory = lock(&self.memory);
+        let same = |other: &&Spot| {
             (other.serial, other.cuts, other.position.source) == (spot.serial, spot.cuts, spot.position.source)
                 && other.others == spot.others
         };
-        let starts = memory.written.iter().filter(|(other, _)| same(other)).map(|(other, _)| other.position.offset);
-        starts.filter(|offset| (spot.position.offset + 1..end).contains(offset)).min()
+        let spots = memory.written.iter().map(|entry| &entry.spot).filter(same).map(|other| other.position.offset);
+        spots.filter(|offset| (spot.position.offset + 1..end).contains(offset)).min()
     }
 
-    /// Remembers what was written, if others may come by: it is the newest, and `self` is not the only stream's.
+    /// Remembers what was written, if others may come by: it is the newest, and the stream is not the only one.
     pub fn put(self: &Arc<Self>, spot: Spot, written: &Written) {
-        if Arc::strong_count(self) < 2 {
-            return;
-        }
-        let mut memory = lock(&self.0);
-        let is_newer = |(last, _): &(Spot, Written)| {
-            let place = |spot: &Spot| (spot.cuts, spot.serial, spot.position.offset);
-            last.position.source != spot.position.source || place(&spot) > place(last)
-        };
-        if !memory.written.back().is_none_or(is_newer) {
+        let streams = Arc::strong_count(self);
+        let mut memory = lock(&self.memory);
+        let place = |spot: &Spot| (spot.cuts, spot.serial, spot.position.offset);
+        let is_newer = |last: &Entry| last.spot.position.source != spot.position.source || place(&spot) > place(&last.spot);
+        if streams < 2 || !memory.written.back().is_none_or(is_newer) {
             return;
         }
         memory.bytes += written.bytes.len();
-        memory.written.push_back((spot, written.clone()));
-        while memory.bytes > SHARED_BYTES_MAX || memory.written.len() > SHARED_PIECES_MAX {
-            let Some((_, oldest)) = memory.written.pop_front() else { return };
-            memory.bytes -= oldest.bytes.len();
+        self.all_bytes.fetch_add(written.bytes.len(), Ordering::Relaxed);
+        memory.written.push_back(Entry { spot, written: written.clone(), at: Instant::now() });
+        while memory.bytes > streams * STREAM_BYTES_MAX
+            || memory.written.len() > PIECES_MAX
+            || self.all_bytes.load(Ordering::Relaxed) > ALL_BYTES_MAX && memory.bytes > 0
+        {
+            self.forget_oldest(&mut memory);
         }
+    }
+
+    /// Forgets what was written long ago: a stream that has nothing to read needs it no more.
+    pub fn rest(&self) {
+        let mut memory = lock(&self.memory);
+        while memory.written.front().is_some_and(|oldest| oldest.at.elapsed() > REMEMBERED) {
+            self.forget_oldest(&mut memory);
+        }
+    }
+
+    fn forget_oldest(&self, memory: &mut Memory) {
+        let Some(oldest) = memory.written.pop_front() else { return };
+        memory.bytes -= oldest.written.bytes.len();
+        self.all_bytes.fetch_sub(oldest.written.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all_bytes.fetch_sub(lock(&self.memory).bytes, Ordering::Relaxed);
     }
 }
 

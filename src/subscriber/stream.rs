@@ -172,6 +172,9 @@ impl Subscription {
         let told = readers.iter().map(told).collect();
         let is_shared = follow && parts.limit.is_none() && until.is_none() && !parts.shared.rules.throttles();
         let merge = (readers.len() > 1).then(Merge::default);
+        if merge.is_some() {
+            readers.iter_mut().for_each(Reader::begin_history);
+        }
         // A stream of one named log sleeps through the others' moves.
         let own_moves = match (&readers[..], parts.wanted.is_fixed()) {
             ([reader], true) => Some(reader.log.moves()),
@@ -298,6 +301,7 @@ impl Subscription {
         if !self.follow {
             return if ends { Filled::End } else { Filled::Idle };
         }
+        self.share.rest();
         if !std::mem::replace(&mut self.caught_up, true) && self.notices.wanted {
             self.tell(0, &Event::Live, sink);
         }
