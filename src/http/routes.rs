@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
+use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -78,7 +78,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Ok(asked) => asked,
         Err(refusal) => return refusal.response(),
     };
-    let StreamRequest { format, payload, id, request: wanted } = asked;
+    let StreamRequest { format, payload, id, download, request: wanted } = asked;
     let notices = wanted.notices;
     let mut starting = match state.feed.subscribe(wanted).await {
         Ok(starting) => Box::pin(starting),
@@ -91,6 +91,9 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Err(refusal) => return Refusal::from(refusal).response(),
     };
     let mut head = stream_head(format);
+    if let Some(name) = download {
+        head.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
+    }
     let stage = match tokio::time::timeout(PATIENCE.min(state.heartbeat), &mut starting).await {
         Ok(mut subscription) => {
             if subscription.has_nothing_left() {
@@ -169,7 +172,7 @@ fn commands(base: &str) -> String {
          curl -N -H 'Last-Event-ID: ID' {base}/events         exactly what came after the event with this id\n\
          curl -N -H 'Accept: application/x-ndjson' {base}/events   one JSON object a line\n\
          curl {base}/logs                                     the logs, their files, what is wrong with them\n\n\
-         Parameters: log= match= exclude= event= after= from= tail= follow= limit= format= data= notices=\n\
+         Parameters: log= match= exclude= level= event= after= before= from= tail= since= until= follow= limit= format= data= notices= download=\n\
          A browser gets a page of its own here.\n",
         version = env!("CARGO_PKG_VERSION")
     )

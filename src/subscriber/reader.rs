@@ -125,8 +125,16 @@ impl Reader {
         Reader { copies: resolved.copies.clone(), joiner: Joiner::resumed(had), ..Reader::new(log, resolved.places.clone()) }
     }
 
-    /// Ends this reader at what the log holds now.
+    /// Ends this reader at these offsets of generations, by serial; what is not among them is not read.
+    pub fn stop_at(&mut self, until: BTreeMap<u64, u64>) {
+        self.until = Some(until);
+    }
+
+    /// Ends this reader at what the log holds now, if it does not end before that.
     pub fn stop_at_present_end(&mut self) {
+        if self.until.is_some() {
+            return;
+        }
         let state = self.log.state();
         self.until = Some(state.generations.iter().map(|generation| (generation.serial, generation.end)).collect());
     }
