@@ -1,7 +1,6 @@
 // How a row looks: makes elements of it, and knows how high they will be. Only ever writes text, never HTML.
 
 import { fields, summary } from "./fields.js";
-import { LINE } from "./list.js";
 import { LEVELS, ownPosition } from "./row.js";
 import { pieces, plain, withoutTime } from "./text.js";
 import { SILENCE_MS, day, clock, shown, size, span } from "./time.js";
@@ -189,4 +188,3 @@ export function make(tag, name, text) {
   return element;
 }
 
-export { LINE };

@@ -95,6 +95,7 @@ const STANDS_OUT = new RegExp(
   [
     "(?<url>https?:\\/\\/[^\\s\"'<>\\\\]+[^\\s\"'<>\\\\.,;:)\\]])",
     "(?<stamp>\\b\\d{4}-\\d\\d-\\d\\d[T ]\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d+)?(?:Z|[+-]\\d\\d:?\\d\\d)?)",
+    "(?<stamp2>\\d\\d\\/[A-Z][a-z]{2}\\/\\d{4}:\\d\\d:\\d\\d:\\d\\d [+-]\\d{4})|(?<protocol>HTTP\\/[\\d.]+)",
     "(?<id>\\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\b|\\b(?=[a-f]*\\d)(?=\\d*[a-f])[0-9a-f]{12,64}\\b)",
     "(?<ip>\\b\\d{1,3}(?:\\.\\d{1,3}){3}(?::\\d{1,5})?\\b)",
     "(?<=[\" ](?:status|code)?[=:]?\\s?)(?<status>[1-5]\\d\\d)(?= \\d+ | \\d+$|$| -)|(?<=status(?:_code)?[\"=: ]{1,3})(?<status2>[1-5]\\d\\d)\\b",
@@ -128,6 +129,7 @@ function kindOf(found) {
   const groups = Object.entries(found.groups ?? {}).find(([, value]) => value !== undefined);
   const name = groups?.[0] ?? "";
   if (name.startsWith("status")) return `status s${found[0][0]}`;
+  if (name === "stamp2") return "stamp";
   if (name === "level") return `level l-${levelWord(found[0])}`;
   return name;
 }

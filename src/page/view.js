@@ -141,6 +141,8 @@ export class View {
     this.loaded = true;
     this.tell.changed("all");
     this.tell.state();
+    // More than what is in view, for the histogram and a first look back.
+    if (cursor) this.loadOlder();
   }
 
   /** Reads a page of older rows, if there are any; goes on searching until there is one. */
