@@ -15,7 +15,6 @@ export const LINE = 20;
 /** Firefox loses elements that are higher than some ten million pixels. */
 const HEIGHT_MAX = 8_000_000;
 const BESIDE = 8;
-/** So near to an end more rows are asked for, in lines. */
 const HIDDEN_PAINT_MS = 250;
 
 export class List {
@@ -31,6 +30,7 @@ export class List {
   #spare = [];
   #due = false;
   #top = 0;
+  #widest = 0;
   #stale = new Set();
   #allStale = false;
 
@@ -42,7 +42,6 @@ export class List {
    * @param {Listener} tell
    */
   constructor(scroller, spacer, body, rows, tell) {
-    Object.assign(this, { scroller, spacer, body, rows, tell });
     this.scroller = scroller;
     this.spacer = spacer;
     this.body = body;
@@ -178,6 +177,7 @@ export class List {
     }
     this.#allStale = false;
     this.#stale.clear();
+    this.#keepWidth();
     this.tell.painted();
   }
 
@@ -221,6 +221,13 @@ export class List {
     this.#shown = new Map(wanted.map((number) => [number, /** @type {HTMLElement} */ (shown.get(number))]));
     const offset = this.#limits().spacer === rows.total * LINE ? start : this.scroller.scrollTop + start - top;
     this.body.style.transform = `translateY(${offset}px)`;
+  }
+
+  /** The scroll bar to the right does not jump as long rows come and go. */
+  #keepWidth() {
+    if (this.rows.size === 0 || document.body.classList.contains("wrap")) this.#widest = 0;
+    else this.#widest = Math.max(this.#widest, this.body.offsetWidth);
+    this.body.style.minWidth = this.#widest > this.scroller.clientWidth ? `${this.#widest}px` : "";
   }
 
   /** Corrects heights that were guessed. @returns {boolean} whether any was wrong */

@@ -1,6 +1,7 @@
 // How a row looks: makes elements of it, and knows how high they will be. Only ever writes text, never HTML.
 
 import { fields, summary } from "./fields.js";
+import { LINE } from "./list.js";
 import { LEVELS, ownPosition } from "./row.js";
 import { pieces, plain, withoutTime } from "./text.js";
 import { SILENCE_MS, day, clock, shown, size, span } from "./time.js";
@@ -10,6 +11,8 @@ import { SILENCE_MS, day, clock, shown, size, span } from "./time.js";
 /** So much of a line is shown until it is opened, in characters. */
 const CLOSED_CHARS = 2000;
 const LOG_COLOURS = 8;
+/** The height of a field, in pixels: enough for a finger. */
+const FIELD = 26;
 
 export class Look {
   /** @type {import("./time.js").TimeMode} */
@@ -39,7 +42,7 @@ export class Look {
     const rows = row.open ? text.split("\n") : [text];
     const wraps = this.wrap || row.open;
     const own = rows.reduce((sum, line) => sum + (wraps ? Math.max(1, Math.ceil(line.length / this.columns)) : 1), 0);
-    const more = row.open && row.part === 0 && row.kind === "record" ? fields(row.line).length + 1 : 0;
+    const more = row.open && row.part === 0 && row.kind === "record" ? detailLines(row) : 0;
     return own + more + (silence(row, before) ? 1 : 0);
   }
 
@@ -136,8 +139,14 @@ export class Look {
       actions.append(button);
     }
     list.append(actions);
+    list.style.height = `${LINE * detailLines(row)}px`;
     return list;
   }
+}
+
+/** How high the details of a row are, in lines. @param {Row} row */
+function detailLines(row) {
+  return Math.ceil(((fields(row.line).length + 1) * FIELD) / LINE);
 }
 
 /** @param {string} line */
