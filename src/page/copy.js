@@ -9,6 +9,8 @@ export class Selecting {
   /** @type {End | null} */
   #end = null;
   #restoring = false;
+  /** Where the pointer is, while it selects. @type {PointerEvent | null} */
+  #pointer = null;
 
   /**
    * @param {HTMLElement} area
@@ -21,7 +23,16 @@ export class Selecting {
     this.selects = selects;
     document.addEventListener("selectionchange", () => this.#changed());
     area.addEventListener("copy", (event) => this.#copy(event));
-    area.addEventListener("pointerdown", () => (this.#start = this.#end = null));
+    area.addEventListener("pointerdown", (event) => {
+      this.#start = this.#end = null;
+      this.#pointer = event.button === 0 ? event : null;
+    });
+    addEventListener("pointerup", () => (this.#pointer = null));
+    addEventListener("pointermove", (event) => {
+      if (!this.#pointer) return;
+      this.#pointer = event;
+      if (this.#start) this.restore();
+    });
   }
 
   /** @param {number} first @param {number} end */
@@ -31,6 +42,11 @@ export class Selecting {
     this.restore();
   }
 
+  none() {
+    this.#start = this.#end = null;
+    document.getSelection()?.empty();
+  }
+
   #changed() {
     const selection = document.getSelection();
     if (this.#restoring || !selection || selection.isCollapsed) return;
@@ -38,12 +54,13 @@ export class Selecting {
     if (!end) return;
     // Where the row of the first end has left the document the browser has moved that end; the row is remembered.
     this.#start ??= start;
-    this.#end = end;
+    if (!this.#pointer || !this.#end) this.#end = end;
     this.selects();
   }
 
   /** Selects in the document what of the selection is there, after rows came and went. */
   restore() {
+    if (this.#start && this.#pointer) this.#end = endAt(this.#pointer) ?? this.#end;
     if (!this.#start || !this.#end || this.#start.number === this.#end.number) return;
     const rows = /** @type {HTMLElement[]} */ ([...this.area.querySelectorAll(".row")]);
     const at = (/** @type {End} */ end) => {
@@ -72,6 +89,12 @@ export class Selecting {
     event.clipboardData?.setData("text/plain", `${lines.join("\n")}\n`);
     event.preventDefault();
   }
+}
+
+/** @param {PointerEvent} pointer @returns {End | null} */
+function endAt({ clientX, clientY }) {
+  const caret = document.caretPositionFromPoint?.(clientX, clientY);
+  return caret ? endOf(caret.offsetNode, caret.offset) : null;
 }
 
 /** @param {Node | null} node @param {number} offset @returns {End | null} */

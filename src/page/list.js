@@ -167,14 +167,16 @@ export class List {
 
   #paint() {
     // Heights are measured by what is shown, and what is shown depends on heights: twice is enough.
-    for (let again = 0; again < 3; again++) {
+    let wrong = true;
+    for (let again = 0; again < 3 && wrong; again++) {
       const { spacer, view } = this.#limits();
       this.spacer.style.height = `${Math.max(spacer, view)}px`;
       const top = this.#wantedTop();
       this.#scrollTo(top);
       this.#place(top, view);
-      if (!this.#measure()) break;
+      wrong = this.#measure();
     }
+    if (wrong) this.schedule();
     this.#allStale = false;
     this.#stale.clear();
     this.#keepWidth();

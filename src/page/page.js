@@ -228,12 +228,11 @@ class Ops {
 
   #redraw(count = false) {
     if (document.hidden || byId("times").classList.contains("off")) return;
-    const shownBefore = !byId("times").hidden;
     if (count) this.buckets = countTimes(this.rows, Math.max(20, Math.floor(canvas.clientWidth / 6) || 150));
     const { buckets, rows, list } = this;
-    byId("times").hidden = !buckets;
+    // Kept while there is nothing yet, so that nothing jumps.
+    byId("times").hidden = !buckets && rows.size > 0;
     if (!buckets) return;
-    if (!shownBefore) this.list.schedule();
     const style = getComputedStyle(document.body);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name);
     const at = (/** @type {number} */ number) => rows.get(number)?.time ?? NaN;
@@ -421,9 +420,13 @@ class Ops {
     curl: () => this.copy(this.curl(), "Command"),
     download: () => this.download("text"),
     downloadJson: () => this.download("ndjson"),
-    theme: () => setTheme(themes[(themes.indexOf(localStorage.theme ?? "system") + 1) % themes.length]),
+    theme: () => {
+      setTheme(themes[(themes.indexOf(localStorage.theme ?? "system") + 1) % themes.length]);
+      this.bar.say(`Theme: ${localStorage.theme}`);
+      this.#redraw();
+    },
     help: () => byId("help").showModal(),
-    leave: () => (document.activeElement === box ? lines.focus() : getSelection()?.empty()),
+    leave: () => (document.activeElement === box ? lines.focus() : this.selecting.none()),
   };
 
   goLive() {

@@ -155,7 +155,7 @@ test("a hidden tab keeps up without animation frames, and its title tells of err
     document.dispatchEvent(new Event("visibilitychange"));
   });
   log.write(30, (number) => `2026-11-22T10:00:00Z ${number % 10 === 0 ? "ERROR" : "INFO"} line ${number}`);
-  await page.waitForFunction(() => document.title.startsWith("(3 errors) "));
+  await page.waitForFunction(() => document.title.startsWith("(3 errors) "), null, { polling: 50 });
   assert.match(String(await page.locator("link[rel=icon]").getAttribute("href")), /b3261e/);
   assert.deepEqual(await allLines(page), log.written);
   await page.evaluate(() => {

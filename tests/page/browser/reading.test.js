@@ -119,6 +119,8 @@ test("copying a selection gives the lines of it that are not in the document, to
   const page = await open(context, await world.start());
   await until(page, (lines) => lines.length === 1000, "history");
   await page.locator("#lines").press("PageUp");
+  await says(page, "#follow", /Paused/);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   const from = page.locator(".row .text").nth(20);
   const box = /** @type {any} */ (await from.boundingBox());
   const first = String(await from.textContent()).replace("▸", "");
@@ -166,9 +168,9 @@ for (const [theme, width] of /** @type {[string, number][]} */ ([["light", 1200]
     const page = await open(context, await world.start());
     await page.setViewportSize({ width, height: 740 });
     await until(page, (lines) => lines.length === 80, "history");
-    await page.locator(".row .fold").last().click({ force: true });
-    await page.locator(".row.open .details").waitFor();
     await page.locator("#lines").press("k");
+    await page.keyboard.press("Enter");
+    await page.locator(".row.open .details").waitFor();
     await page.keyboard.press("m");
     const axe = () => new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
     const violations = async () => (await axe()).violations.map((one) => `${one.id}: ${one.nodes.slice(0, 4).map((node) => `${node.html.slice(0, 90)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);

@@ -116,7 +116,7 @@ export async function allLines(page) {
       lines.dispatchEvent(new KeyboardEvent("keydown", { key: "a", ctrlKey: true, bubbles: true }));
       const data = new DataTransfer();
       lines.dispatchEvent(new ClipboardEvent("copy", { clipboardData: data, bubbles: true, cancelable: true }));
-      getSelection()?.empty();
+      lines.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
       return data.getData("text/plain");
     })
   ).split("\n").slice(0, -1);
