@@ -27,9 +27,6 @@ export class Look {
   selected = NaN;
   /** Marked rows, by their own positions. @type {Set<string>} */
   marked = new Set();
-  /** @type {Map<string, number>} */
-  #logs = new Map();
-
   /** @param {(number: number) => Row | undefined} get */
   constructor(get) {
     this.get = get;
@@ -59,17 +56,11 @@ export class Look {
     element.dataset.number = String(number);
     const cells = make("div", "cells");
     if (this.time !== "off") cells.append(this.#time(row, before));
-    if (this.several) cells.append(make("span", `log c${this.#colour(row.log)}`, row.log));
+    if (this.several) cells.append(make("span", `log c${colourOf(row.log)}`, row.log));
     cells.append(row.kind === "record" ? this.#text(number, row) : make("span", "text", row.line));
     const pause = silence(row, before);
     element.replaceChildren(...(pause ? [make("div", "silence", span(pause))] : []), cells);
     if (row.open && row.part === 0 && row.kind === "record") element.append(this.#details(row));
-  }
-
-  /** @param {string} log */
-  #colour(log) {
-    if (!this.#logs.has(log)) this.#logs.set(log, this.#logs.size);
-    return /** @type {number} */ (this.#logs.get(log)) % LOG_COLOURS;
   }
 
   /** @param {Row} row @param {Row | undefined} before */
@@ -159,6 +150,11 @@ function firstLine(line) {
 function silence(row, before) {
   const pause = before && row.part === 0 ? row.time - before.time : 0;
   return pause >= SILENCE_MS ? pause : 0;
+}
+
+/** The same for a name whatever other logs there are. @param {string} log */
+function colourOf(log) {
+  return [...log].reduce((sum, char) => sum * 7 + char.charCodeAt(0), 0) % LOG_COLOURS;
 }
 
 /** @param {string} line */

@@ -61,7 +61,7 @@ pub static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("", HTML, includ
 
 /// What the page loads.
 pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let style = Asset::new("assets/page.css", CSS, include_str!("page.css").to_string());
+    let style = Asset::new("assets/page.css", CSS, bare_code(include_str!("page.css")));
     let worker = Asset::new("assets/worker.js", JS, bare_code(include_str!("worker.js")));
     let modules = MODULES.iter().map(|(path, kind, text)| Asset::new(path, kind, bare_code(text)));
     [style, worker].into_iter().chain(modules).collect()
@@ -84,22 +84,18 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A module without indentation, and without the comments that stand on lines of their own. None of its texts goes over
-/// several lines, so neither is part of one.
+/// A module or style sheet without comments and indentation. None of its texts holds what looks like a comment, or goes
+/// over several lines.
 fn bare_code(text: &str) -> String {
-    let mut inside = false;
     let mut out = String::with_capacity(text.len());
-    for line in text.lines() {
-        let bare = line.trim();
-        let begins = !inside && bare.starts_with("/**") && (bare.ends_with("*/") || !bare.contains("*/"));
-        let skipped = inside || begins || bare.starts_with("//") || bare.is_empty();
-        inside = (inside || begins) && !bare.ends_with("*/");
-        if !skipped {
-            out.push_str(bare);
-            out.push('\n');
-        }
+    let mut rest = text;
+    while let Some(start) = rest.find("/*") {
+        out.push_str(&rest[..start]);
+        rest = rest[start..].split_once("*/").map_or("", |(_, after)| after);
     }
-    out
+    out.push_str(rest);
+    let lines = out.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[cfg(test)]
@@ -131,8 +127,9 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/page");
         for entry in std::fs::read_dir(folder).expect("our own folder") {
             let name = entry.expect("an entry").file_name().into_string().expect("a name in UTF-8");
-            let served =
-                name == "mod.rs" || name == "index.html" || ASSETS.iter().any(|asset| asset.path.ends_with(&format!("/{name}")));
+            let served = ["mod.rs", "package.json"].contains(&&*name)
+                || name == "index.html"
+                || ASSETS.iter().any(|asset| asset.path.ends_with(&format!("/{name}")));
             assert!(served, "{name}");
         }
     }
@@ -154,8 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn comments_on_lines_of_their_own_and_indentation_are_left_out() {
+    fn comments_and_indentation_are_left_out() {
         let text = "// a\n/** b */\n/**\n * c\n */\nlet d = 1; // e\n  /** @type {F} */ (g).h();\n\n";
-        assert_eq!(bare_code(text), "let d = 1; // e\n/** @type {F} */ (g).h();\n");
+        assert_eq!(bare_code(text), "let d = 1; // e\n(g).h();\n");
     }
 }

@@ -59,19 +59,13 @@ class Ops {
 
   /** Shows what the address says. */
   show() {
-    const { find, highlight, time, wrap, embed, at } = this.now;
+    const { find, highlight, embed, at } = this.now;
     this.query = parse(find);
     box.value = find;
-    this.look.time = time;
-    this.look.wrap = wrap;
     document.body.classList.toggle("embed", embed);
-    document.body.classList.toggle("wrap", wrap);
-    document.body.classList.toggle("lines-only", time === "off");
     byId("mode").setAttribute("aria-pressed", highlight);
-    byId("wrap").setAttribute("aria-pressed", wrap);
-    byId("time").textContent = { local: "Local time", utc: "UTC", relative: "Ago", delta: "Difference", off: "No times" }[time];
-    this.#columns();
     this.#names();
+    this.#showLook();
     this.matches = this.query.terms.length > 0 ? matcher(this.query) : () => false;
     this.marks = marks(this.query);
     this.hits = this.seen = 0;
@@ -97,7 +91,12 @@ class Ops {
     this.go({ find: find.trim(), at: "" });
   }
 
-  #columns() {
+  #showLook() {
+    const { time, wrap } = this.now;
+    Object.assign(this.look, { time, wrap });
+    document.body.classList.toggle("wrap", wrap);
+    byId("wrap").setAttribute("aria-pressed", wrap);
+    byId("time").textContent = { local: "Local time", utc: "UTC", relative: "Ago", delta: "Difference", off: "No times" }[time];
     const probe = byId("rows").appendChild(make("div", "row", "0".repeat(100)));
     probe.style.width = "max-content";
     const taken = (this.look.time === "off" ? 0 : 13) + (this.look.several ? 10 : 0) + 4;
@@ -110,9 +109,8 @@ class Ops {
     const names = this.logs.map((log) => log.name);
     this.look.several = (asked.length === 0 ? names.length : asked.length) > 1 || asked.some((name) => name.includes("*"));
     const select = byId("log");
-    const option = (/** @type {string} */ name, /** @type {string} */ value) => new Option(name, value);
-    const other = asked.length > 1 || (asked.length === 1 && !names.includes(asked[0])) ? [option(asked.join(", "), "?")] : [];
-    select.replaceChildren(option(names.length > 1 ? `All ${names.length} logs` : "All logs", ""), ...other, ...names.map((name) => option(name, name)));
+    const other = asked.length > 1 || (asked.length === 1 && !names.includes(asked[0])) ? [new Option(asked.join(", "), "?")] : [];
+    select.replaceChildren(new Option(names.length > 1 ? `All ${names.length} logs` : "All logs", ""), ...other, ...names.map((name) => new Option(name)));
     select.value = asked.length === 0 ? "" : other.length ? "?" : asked[0];
     select.hidden = names.length < 2 && asked.length === 0;
   }
@@ -437,14 +435,9 @@ class Ops {
 
   /** Changes how rows look, not which there are. @param {Partial<import("./address.js").Address>} change */
   #setLook(change) {
-    this.go({ ...change, at: this.now.at }, true);
-    const { time, wrap } = this.now;
-    this.look.time = time;
-    this.look.wrap = wrap;
-    document.body.classList.toggle("wrap", wrap);
-    byId("wrap").setAttribute("aria-pressed", String(wrap));
-    byId("time").textContent = { local: "Local time", utc: "UTC", relative: "Ago", delta: "Difference", off: "No times" }[time];
-    this.#columns();
+    this.go(change, true);
+    this.#showLook();
+    this.#redraw(true);
     this.rows.remeasureAll();
     this.list.refresh();
   }
@@ -560,7 +553,9 @@ function fillMenus(ops) {
     cell.append(...keys.flatMap((key) => [make("kbd", "", keyName(key)), " "]));
     row.append(make("td", "", help));
   }
-  byId("help").append(make("h2", "", "Keys"), table, close);
+  const head = make("h2", "", "Keys");
+  head.append(close);
+  byId("help").append(head, table);
 }
 
 async function start() {
