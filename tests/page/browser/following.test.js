@@ -176,3 +176,45 @@ test("a server without room is waited for, in words", async () => {
   await says(page, "#state", /The server has no room; asking again in \d+ s/);
   other.abort();
 });
+
+test("a tab that stands still while more comes than it holds says how far behind it is, and reads on or skips", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(1000);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 1000, "history");
+  await page.locator("#lines").press("g");
+  await says(page, "#follow", /Paused/);
+  for (let piece = 0; piece < 22; piece++) log.write(10_000);
+  await says(page, "#live", /^\d\d\d,\d\d\d new lines, [\d.]+ (kB|MB) behind: skip to live$/);
+  assert.equal((await page.locator(".row").first().textContent())?.includes(log.written[0]), true, "nothing of what is in view went");
+  const held = await allLines(page);
+  assert.deepEqual(held, log.written.slice(0, held.length));
+  await page.locator("#live").click();
+  await page.locator(".row", { hasText: log.written.at(-1) }).waitFor();
+  await says(page, "#follow", /Following/);
+  log.write(10);
+  const live = await until(page, (lines) => lines.at(-1) === log.written.at(-1), "live lines");
+  assert.deepEqual(live, log.written.slice(-live.length));
+});
+
+test("a tab that follows for long holds the newest lines, and older ones come again from the server", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(1000);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 1000, "history");
+  for (let piece = 0; piece < 23; piece++) log.write(10_000);
+  await says(page, "#place", /of 2?[01]\d\d,\d\d\d lines/);
+  await page.locator(".row", { hasText: log.written.at(-1) }).waitFor();
+  const held = await allLines(page);
+  assert.ok(held.length > 190_000 && held.length <= 200_000);
+  assert.deepEqual(held, log.written.slice(-held.length));
+  await page.locator("#lines").press("g");
+  await page.waitForFunction(() => /behind: skip to live/.test(document.getElementById("live")?.textContent ?? ""));
+  const earlier = await allLines(page);
+  const from = log.written.indexOf(earlier[0]);
+  assert.ok(from < log.written.length - held.length, "older ones than before");
+  assert.deepEqual(earlier, log.written.slice(from, from + earlier.length));
+  assert.ok((await page.evaluate(() => document.querySelectorAll("#rows *").length)) < 600);
+});
