@@ -11,9 +11,9 @@ import { Connection } from "./connection.js";
  * @typedef {{type: "joined", cursor: string} | {type: "rows", rows: Row[]} | {type: "state", state: State}
  *   | {type: "resumed", cursor: string} | {type: "overrun"}} Said
  */
-/** @typedef {{type: "open", url: string, lock: string} | {type: "took", count: number} | {type: "skip"} | {type: "hurry"} | {type: "bye"}} Asked */
+/** @typedef {{type: "lock", lock: string} | {type: "open", url: string, turn: number} | {type: "took", count: number} | {type: "skip"} | {type: "hurry"} | {type: "bye"}} Asked */
 /** @typedef {{postMessage: (said: any) => void, onmessage: ((event: MessageEvent) => void) | null}} Port */
-/** @typedef {{port: Port, stream: Shared | null, underway: number, overrun: boolean, joined: boolean}} Member */
+/** @typedef {{port: Port, stream: Shared | null, underway: number, overrun: boolean, joined: boolean, turn: number}} Member `turn` tells what it asked for now from what it asked for before */
 
 /** So many rows may be on their way to a tab that has not said that it took them. */
 export const UNDERWAY_MAX = 60_000;
@@ -25,7 +25,7 @@ export class Hub {
   /** Takes in a tab. @param {Port} port */
   join(port) {
     /** @type {Member} */
-    const member = { port, stream: null, underway: 0, overrun: false, joined: false };
+    const member = { port, stream: null, underway: 0, overrun: false, joined: false, turn: 0 };
     port.onmessage = ({ data }) => this.#asked(member, data);
   }
 
@@ -33,18 +33,14 @@ export class Hub {
   #asked(member, asked) {
     if (asked.type === "open") {
       this.#leave(member);
+      member.turn = asked.turn;
       this.#enter(member, asked.url);
-      this.#noticeEnd(member, asked.lock);
-    } else if (asked.type === "took") member.stream?.took(member, asked.count);
+    } else if (asked.type === "lock") this.#noticeEnd(member, asked.lock);
+    else if (asked.type === "took") member.stream?.took(member, asked.count);
     else if (asked.type === "hurry") member.stream?.connection.hurry();
     else if (asked.type === "bye") this.#leave(member);
-    else if (asked.type === "skip" && member.stream) {
-      const { url } = member.stream;
-      this.#leave(member);
-      // Whoever else reads on keeps the stream that it has.
-      this.#streams.delete(url);
-      this.#enter(member, url);
-    }
+    // Who comes now gets another stream; whoever reads on keeps the one that it has.
+    else if (asked.type === "skip" && member.stream) this.#streams.delete(member.stream.url);
   }
 
   /** @param {Member} member @param {string} url */
@@ -92,7 +88,7 @@ class Shared {
     this.connection.flush();
     Object.assign(member, { stream: this, underway: 0, overrun: false, joined: false });
     this.#members.add(member);
-    member.port.postMessage({ type: "state", state: this.connection.state });
+    tell(member, { type: "state", state: this.connection.state });
     if (this.connection.cursor) this.#welcome(member, this.connection.cursor);
   }
 
@@ -110,14 +106,14 @@ class Shared {
     member.underway = Math.max(0, member.underway - count);
     if (!member.overrun || member.underway > 0) return;
     member.overrun = false;
-    member.port.postMessage({ type: "overrun" });
+    tell(member, { type: "overrun" });
   }
 
   /** @param {Member} member @param {string} cursor */
   #welcome(member, cursor) {
     if (member.joined) return;
     member.joined = true;
-    member.port.postMessage({ type: "joined", cursor });
+    tell(member, { type: "joined", cursor });
   }
 
   /** @param {Member} member @param {Row[]} rows */
@@ -128,11 +124,16 @@ class Shared {
       return;
     }
     member.underway += rows.length;
-    member.port.postMessage({ type: "rows", rows });
+    tell(member, { type: "rows", rows });
   }
 
   /** @param {Said} said */
   #tell(said) {
-    this.#members.forEach((member) => member.port.postMessage(said));
+    this.#members.forEach((member) => tell(member, said));
   }
+}
+
+/** @param {Member} member @param {Said} said */
+function tell(member, said) {
+  member.port.postMessage({ ...said, turn: member.turn });
 }

@@ -39,10 +39,9 @@ class Ops {
   #lastCount = 0;
   bar = new Bar(document);
 
-  /** @param {string} lock */
-  constructor(lock) {
+  constructor() {
     this.look = new Look((number) => this.view.rows.get(number));
-    this.view = new View(connect(), lock, (row, before) => this.look.lines(row, before), {
+    this.view = new View(connect(), (row, before) => this.look.lines(row, before), {
       changed: (how) => this.#changed(how),
       state: () => this.#state(),
       arrived: (rows) => this.bar.arrived(rows),
@@ -561,11 +560,12 @@ function fillMenus(ops) {
 async function start() {
   document.title = `${location.host} · sidetail`;
   document.documentElement.dataset.theme = localStorage.theme ?? "system";
-  const ops = new Ops(await holdLock());
+  const ops = new Ops();
   fillMenus(ops);
   ops.listen();
   ops.show();
   ops.learn();
+  ops.view.port.postMessage({ type: "lock", lock: await holdLock() });
 }
 
 start();

@@ -93,9 +93,6 @@ export function gapInWords(gap) {
   return `${what}${where}: ${REASONS[gap.reason] ?? String(gap.reason)}${file}.${bytes}${again}`;
 }
 
-/** @type {Record<string, string>} */
-const ROTATIONS = { rename: "renamed", copytruncate: "copied and cut", truncate: "cut", recreate: "created anew", compress: "compressed" };
-
 /**
  * The row for something that the server says between records, if it is worth one.
  * @param {string} event
@@ -108,7 +105,7 @@ export function rowOfNotice(event, data, id) {
   const log = String(said.log ?? "");
   if (event === "gap") return rowOf({ kind: "gap", id, log, line: gapInWords(said), level: WARN });
   if (event === "rotate") {
-    return rowOf({ kind: "note", id, log, line: `${log} goes on in a new file: the old one was ${ROTATIONS[said.kind] ?? said.kind}` });
+    return rowOf({ kind: "note", id, log, line: `${log} goes on in a new file (${said.kind})` });
   }
   if (event === "log") {
     const error = said.error ? `: ${said.error}` : "";

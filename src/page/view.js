@@ -48,18 +48,20 @@ export class View {
   #abort = new AbortController();
   /** @type {Row[] | null} */
   #pending = null;
+  /** The rows of pages that the stream gives too, if it is behind them: their own positions. @type {Set<string>} */
+  #had = new Set();
   #loadingNewer = false;
+  #joined = false;
+  #turn = 0;
 
   /**
    * @param {import("./hub.js").Port} port
-   * @param {string} lock
    * @param {(row: Row, before: Row | undefined) => number} measure
    * @param {Listener} tell
    */
-  constructor(port, lock, measure, tell) {
+  constructor(port, measure, tell) {
     this.rows = new Ring(measure);
     this.port = port;
-    this.lock = lock;
     this.tell = tell;
     port.onmessage = ({ data }) => this.#said(data);
   }
@@ -73,6 +75,7 @@ export class View {
     this.#cuts = [];
     this.#liveFrom = Infinity;
     this.#pending = null;
+    this.#had.clear();
     this.#loadingNewer = false;
     this.#filter = filter;
     this.#where = where;
@@ -80,25 +83,23 @@ export class View {
     this.tell.changed("all");
     const live = new URLSearchParams(filter);
     for (const [name, value] of [["from", "end"], ["data", "json"], ["notices", "true"]]) live.set(name, value);
-    if (where.until) {
-      this.port.postMessage({ type: "bye" });
-      this.#attempt(() => this.#openPages(""));
-    } else this.port.postMessage({ type: "open", url: new URL(`events?${live}`, document.baseURI).href, lock: this.lock });
+    this.#joined = false;
+    if (where.until) this.port.postMessage({ type: "bye", turn: ++this.#turn });
+    else this.port.postMessage({ type: "open", url: new URL(`events?${live}`, document.baseURI).href, turn: ++this.#turn });
+    this.#attempt(() => this.#openPages());
   }
 
   /** Goes to the end of the log at once, whatever lies between. */
   goLive() {
-    if (this.attached && this.state.kind !== "history") return;
-    if (this.state.kind === "history") {
-      this.port.postMessage({ type: "skip" });
-      this.rows.clear();
-      this.attached = false;
-      this.#where = { at: "", since: "", until: "" };
-    } else this.open(this.#filter, { at: "", since: "", until: "" });
+    const catchingUp = this.state.kind === "history";
+    if (this.attached && !catchingUp) return;
+    if (catchingUp) this.port.postMessage({ type: "skip" });
+    this.open(this.#filter, { at: "", since: "", until: "" });
   }
 
   /** @param {any} said */
   #said(said) {
+    if (said.turn !== this.#turn) return;
     if (said.type === "rows") {
       this.port.postMessage({ type: "took", count: said.rows.length });
       this.tell.arrived(said.rows);
@@ -107,12 +108,14 @@ export class View {
       this.state = said.state;
       if (said.state.kind === "refused") this.refused = said.state.why;
       this.tell.state();
-    } else if (said.type === "joined") this.#attempt(() => this.#openPages(said.cursor));
-    else if (said.type === "overrun") this.#fallBehind();
+    } else if (said.type === "joined") {
+      this.#joined = true;
+      this.tell.changed("below");
+    } else if (said.type === "overrun") this.#fallBehind();
   }
 
-  /** @param {string} cursor where the live rows begin; empty where none are wanted */
-  async #openPages(cursor) {
+  /** What is there before anything arrives. Does not wait for the stream: both meet in {@link #attach}. */
+  async #openPages() {
     const { at, since, until } = this.#where;
     const signal = this.#abort.signal;
     if (at) {
@@ -121,6 +124,7 @@ export class View {
       this.older = before.start;
       this.newer = after.end || at;
       this.#cuts = [{ number: 0, cursor: before.start }, { number: before.rows.length, cursor: at }];
+      this.#note([...before.rows, ...after.rows]);
       this.rows.append([...before.rows, ...after.rows]);
     } else if (since || until) {
       /** @type {Record<string, string>} */
@@ -129,20 +133,20 @@ export class View {
       const first = await page(this.#filter, { ...where, limit: String(PAGE) }, signal);
       this.newer = first.end;
       this.#cuts = [{ number: 0, cursor: first.start }];
+      this.#note(first.rows);
       this.rows.append(first.rows);
       if (until && first.records < PAGE) this.newer = null;
     } else {
-      this.older = cursor;
-      this.attached = true;
-      this.#liveFrom = 0;
-      this.#cuts = [{ number: 0, cursor }];
+      const now = await page(this.#filter, { from: "end" }, signal);
+      this.older = this.newer = now.end;
+      this.#cuts = [{ number: 0, cursor: now.end }];
       await this.#readOlder(FIRST_PAGE);
     }
     this.loaded = true;
     this.tell.changed("all");
     this.tell.state();
     // More than what is in view, for the histogram and a first look back.
-    if (cursor) this.loadOlder();
+    if (!at) this.loadOlder();
   }
 
   /** Reads a page of older rows, if there are any; goes on searching until there is one. */
@@ -171,13 +175,21 @@ export class View {
   #prepend(rows, start) {
     const over = this.rows.size + rows.length - ROWS_MAX;
     if (over > 0) this.#makeRoomBelow(over);
+    if (!this.attached) this.#note(rows);
     this.rows.prepend(rows);
     this.#cuts.unshift({ number: this.rows.first, cursor: start });
+  }
+
+  /** The stream may be behind these rows of a page, and give them too. @param {Row[]} rows */
+  #note(rows) {
+    for (const row of rows) this.#had.add(ownPosition(row.id));
   }
 
   /** Reads what comes after the last row, while it is not attached. */
   loadNewer() {
     if (this.attached || this.newer === null || this.#loadingNewer || !this.loaded) return;
+    // What arrives from here on is heard, or nothing arrives.
+    if (!this.#joined && !this.#where.until) return;
     this.#loadingNewer = true;
     this.#attempt(() => this.#readNewer().finally(() => (this.#loadingNewer = false)));
   }
@@ -190,33 +202,34 @@ export class View {
     const where = { after, limit: String(PAGE), ...(until ? { until } : {}) };
     const next = await page(this.#filter, /** @type {Record<string, string>} */ (where), this.#abort.signal);
     this.#cuts.push({ number: this.rows.end, cursor: after });
+    this.#note(next.rows);
     this.#append(next.rows);
     this.newer = next.end;
     const all = next.records < PAGE;
     if (all && until) this.newer = null;
-    else if (all) this.#attach(next.rows);
+    else if (all) this.#attach();
     this.tell.changed("below");
     this.tell.state();
   }
 
-  /** The end of the pages is the present end: from here on rows are appended as they arrive. @param {Row[]} last */
-  #attach(last) {
-    const had = new Set(last.map((row) => ownPosition(row.id)));
-    const rows = (this.#pending ?? []).filter((row) => !had.has(ownPosition(row.id)));
+  /** The end of the pages is the present end: from here on rows are appended as they arrive. */
+  #attach() {
+    const rows = this.#pending ?? [];
     this.#cuts.push({ number: this.rows.end, cursor: /** @type {string} */ (this.newer) });
     this.#pending = null;
     this.attached = true;
     this.newer = null;
     this.#liveFrom = this.rows.end;
     this.waiting = { lines: 0, bytes: 0 };
-    this.#append(rows);
+    this.#append(rows.filter((row) => !this.#had.has(ownPosition(row.id))));
   }
 
   /** @param {Row[]} rows */
   #take(rows) {
-    this.#pending?.push(...rows);
-    if (this.attached) this.#append(rows);
-    else this.#count(rows);
+    const fresh = this.#had.size > 0 ? rows.filter((row) => !this.#had.has(ownPosition(row.id))) : rows;
+    this.#pending?.push(...fresh);
+    if (this.attached) this.#append(fresh);
+    else this.#count(fresh);
     this.tell.changed("below");
   }
 

@@ -96,7 +96,7 @@ test("tabs that want the same share a stream; one that does not keep up is told 
       else tab.said.push(said.type);
     };
     hub.join(tab.port);
-    tab.port.onmessage({ data: { type: "open", url: server.url, lock: "" } });
+    tab.port.onmessage({ data: { type: "open", url: server.url, turn: 1 } });
     return tab;
   });
   const [quick, slow] = tabs;
