@@ -18,6 +18,8 @@ use crate::subscriber::start::Start;
 pub const QUERY_BYTES_MAX: usize = 16 * 1024;
 /// The largest `tail=`.
 pub const TAIL_MAX: usize = 1_000_000;
+/// The longest `download=`, in bytes.
+pub const FILE_NAME_BYTES_MAX: usize = 100;
 /// The most `log=` and `event=` parameters.
 pub const NAMES_MAX: usize = 256;
 
@@ -41,6 +43,8 @@ pub struct StreamRequest {
     pub payload: Payload,
     /// The id that it came with.
     pub id: Option<String>,
+    /// The name of the file that the client saves it in.
+    pub download: Option<String>,
     /// The rest.
     pub request: Request,
 }
@@ -63,6 +67,8 @@ struct Given {
     events: Vec<String>,
     level: Option<Level>,
     after: Option<String>,
+    before: Option<String>,
+    download: Option<String>,
     /// What polyfills append to the URL when they come back: newer than what the URL began with.
     last_event_id: Option<String>,
     from: Option<Start>,
@@ -91,6 +97,8 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
     for (name, value) in pairs.into_inner() {
         given.take(&name, &value)?;
     }
+    given.before_becomes_tail(defaults)?;
+    let is_before = given.before.is_some();
     let starts = [("from", given.from), ("tail", given.tail), ("since", given.since)];
     let mut starts = starts.into_iter().filter_map(|(name, start)| Some((name, start?)));
     let fresh = match (starts.next(), starts.next()) {
@@ -126,12 +134,13 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
         format,
         payload,
         id: header.or(after),
+        download: given.download,
         request: Request {
             logs: given.logs,
             filter: Filter { all: given.matches, none: given.excludes, events: given.events, level: given.level },
             start,
             until: given.until,
-            follow: given.follow.unwrap_or(true),
+            follow: given.follow.unwrap_or(!is_before),
             limit: given.limit,
             notices: given.notices.unwrap_or(false),
             asks_meaning: format == Format::Ndjson || payload == Payload::Json,
@@ -141,6 +150,28 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
 }
 
 impl Given {
+    /// Lets `before=` say what `tail=` counts back from.
+    fn before_becomes_tail(&mut self, defaults: Defaults) -> Result<(), Refusal> {
+        let Some(id) = self.before.clone() else { return Ok(()) };
+        let others = [("from", self.from.is_some()), ("since", self.since.is_some()), ("after", self.after.is_some())];
+        if let Some((other, _)) = others.iter().find(|(_, given)| *given) {
+            let why = format!(
+                "parameters before and {other} can't be combined: before=ID goes with tail=N, the last N records before it"
+            );
+            return Err(Refusal::bad_request(why));
+        }
+        if self.follow == Some(true) {
+            return Err(Refusal::bad_request("parameter follow can't be true with before=ID: that stream ends at the id"));
+        }
+        let count = match self.tail {
+            Some(Start::Tail(count)) => count,
+            _ if defaults.tail > 0 => defaults.tail,
+            _ => return Err(Refusal::bad_request("parameter before needs tail=N: how many records before the id")),
+        };
+        self.tail = Some(Start::Before { id, count });
+        Ok(())
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         let pattern = || Pattern::new(value).map_err(|error| Refusal::bad_request(format!("parameter {name}: {error}")));
         match name {
@@ -149,6 +180,8 @@ impl Given {
             "exclude" => push(&mut self.excludes, name, pattern()?, PATTERNS_MAX),
             "event" => push(&mut self.events, name, value.to_string(), NAMES_MAX),
             "after" | "lastEventId" | "last_event_id" if value.is_empty() => Ok(()),
+            "before" => once(&mut self.before, name, value.to_string()),
+            "download" => once(&mut self.download, name, file_name(name, value)?),
             "after" => once(&mut self.after, name, value.to_string()),
             "lastEventId" | "last_event_id" => once(&mut self.last_event_id, name, value.to_string()),
             "from" => once(&mut self.from, name, choice(name, value, &[("start", Start::Oldest), ("end", Start::Now)])?),
@@ -171,10 +204,20 @@ impl Given {
             "since" => once(&mut self.since, name, Start::Since(time(name, value)?)),
             "until" => once(&mut self.until, name, time(name, value)?),
             _ => Err(Refusal::bad_request(format!(
-                "there is no parameter {name:?}; there are log, match, exclude, event, level, after, from, tail, since, until, follow, limit, format, data, notices"
+                "there is no parameter {name:?}; there are log, match, exclude, event, level, after, before, from, tail, since, until, follow, limit, format, data, notices, download"
             ))),
         }
     }
+}
+
+/// A file's name that no file system takes for anything else.
+fn file_name(name: &str, value: &str) -> Result<String, Refusal> {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let fits = (1..=FILE_NAME_BYTES_MAX).contains(&value.len()) && !value.starts_with('.') && value.bytes().all(harmless);
+    fits.then(|| value.to_string()).ok_or_else(|| {
+        let right = format!("of at most {FILE_NAME_BYTES_MAX} letters, digits, dots, dashes and underscores");
+        Refusal::bad_request(format!("parameter {name} is the name of a file, {right}, and not {value:?}"))
+    })
 }
 
 /// A time in RFC 3339, or so long ago.
@@ -283,6 +326,10 @@ mod tests {
             ("format=xml", "parameter format is sse or ndjson or text and not \"xml\""),
             ("since=soon", "parameter since is a length of time or a time in RFC 3339"),
             ("since=1m&tail=3", "parameters tail and since can't be combined"),
+            ("before=x&after=y&tail=1", "parameters before and after can't be combined"),
+            ("before=x", "parameter before needs tail=N"),
+            ("before=x&tail=1&follow=true", "parameter follow can't be true with before=ID"),
+            ("download=../x", "parameter download is the name of a file"),
         ] {
             assert!(why(query).starts_with(expected), "{query}: {}", why(query));
         }

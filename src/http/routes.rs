@@ -3,7 +3,10 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
+use actix_web::http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderValue,
+    IF_NONE_MATCH, LOCATION,
+};
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -41,9 +44,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(both("/healthz", |_, _| plain("ok\n")))
         .service(both("/livez", |_, _| plain("ok\n")))
         .service(both("/readyz", ready));
-    for asset in &ASSETS {
+    for asset in ASSETS.iter() {
         let path = format!("/{}", asset.path);
-        let handler = move || std::future::ready(asset_response(asset));
+        let handler = move |request: HttpRequest, state: Data<State>| std::future::ready(asset_response(asset, &request, &state));
         config.service(get(&path).route(web::get().to(handler)).route(web::head().to(handler)));
     }
 }
@@ -78,7 +81,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Ok(asked) => asked,
         Err(refusal) => return refusal.response(),
     };
-    let StreamRequest { format, payload, id, request: wanted } = asked;
+    let StreamRequest { format, payload, id, download, request: wanted } = asked;
     let notices = wanted.notices;
     let mut starting = match state.feed.subscribe(wanted).await {
         Ok(starting) => Box::pin(starting),
@@ -91,6 +94,9 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Err(refusal) => return Refusal::from(refusal).response(),
     };
     let mut head = stream_head(format);
+    if let Some(name) = download {
+        head.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
+    }
     let stage = match tokio::time::timeout(PATIENCE.min(state.heartbeat), &mut starting).await {
         Ok(mut subscription) => {
             if subscription.has_nothing_left() {
@@ -149,7 +155,7 @@ fn jittered(time: Duration) -> u64 {
 fn index(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let html = request.headers().get_all(ACCEPT).any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
     if html {
-        return asset_response(&INDEX);
+        return asset_response(&INDEX, &request, &state);
     }
     // What a client sends as its host goes into commands that people paste.
     let harmless = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:[]-".contains(&byte));
@@ -172,7 +178,7 @@ fn commands(base: &str) -> String {
          curl -N -H 'Last-Event-ID: ID' {base}/events         exactly what came after the event with this id\n\
          curl -N -H 'Accept: application/x-ndjson' {base}/events   one JSON object a line\n\
          curl {base}/logs                                     the logs, their files, what is wrong with them\n\n\
-         Parameters: log= match= exclude= event= after= from= tail= follow= limit= format= data= notices=\n\
+         Parameters: log= match= exclude= level= event= after= before= from= tail= since= until= follow= limit= format= data= notices= download=\n\
          A browser gets a page of its own here.\n",
         version = env!("CARGO_PKG_VERSION")
     )
@@ -202,15 +208,36 @@ fn json(value: &impl serde::Serialize) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "no-store")).body(body)
 }
 
-fn asset_response(asset: &'static Asset) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(asset.content_type)
+/// A file of the page: not again for whom has it, and compressed for whom that helps.
+fn asset_response(asset: &'static Asset, request: &HttpRequest, state: &State) -> HttpResponse {
+    let given = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
+    let had = given(IF_NONE_MATCH).flat_map(|tags| tags.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
+    let mut answer = if had { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header(("Vary", "Accept"))
-        .insert_header((
-            "Content-Security-Policy",
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ))
-        .body(asset.body)
+        .insert_header((ETAG, asset.etag.clone()))
+        .insert_header(("Vary", "Accept, Accept-Encoding"))
+        .insert_header(("Referrer-Policy", "no-referrer"))
+        .insert_header(("Content-Security-Policy", policy(&state.allow_origins)));
+    if had {
+        return answer.finish();
+    }
+    answer.content_type(asset.content_type);
+    let takes_gzip = given(ACCEPT_ENCODING).flat_map(|codings| codings.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        name.trim() == "gzip" && weight.trim() != "q=0"
+    });
+    if takes_gzip {
+        return answer.insert_header((CONTENT_ENCODING, "gzip")).body(&asset.gzip[..]);
+    }
+    answer.body(&*asset.body)
+}
+
+/// What the page may do: run its own code and ask this server. Who may read across sites may show it in a frame.
+fn policy(allow_origins: &[String]) -> String {
+    let origins: String = allow_origins.iter().map(|origin| format!(" {origin}")).collect();
+    format!(
+        "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'self'{origins}"
+    )
 }

@@ -1,516 +1,571 @@
-// @ts-check
-// The page: shows the stream of `events` line by line and says in words what state it is in. It keeps nothing but
-// the rows it shows, sends nothing but requests for the stream, and never treats a log's text as anything but text.
+// The page: puts the parts together. Keeps nothing but what is shown, sends nothing but requests for the logs, and never
+// takes a log's text for anything but text.
 
-/** Rows in the document; older ones leave it. */
-const ROWS_MAX = 5000;
-/** Rows held back while paused: so few that the rows in front of the reader stay when these enter. */
-const WAITING_MAX = 2500;
-/** Records asked for at the start. */
-const TAIL = 200;
-/** How often a hidden tab, which has no animation frames, takes in what arrived. */
-const HIDDEN_TAB_MS = 250;
-const RETRY_MS_MIN = 1000;
-const RETRY_MS_MAX = 30000;
+import * as address from "./address.js";
+import { Selecting } from "./copy.js";
+import { matcher, marks, parameters, parse, quoted, toggled, withField } from "./find.js";
+import { count as countTimes, draw, rowAt, sum } from "./histogram.js";
+import { KEYS, actionOf, keyName } from "./keys.js";
+import { connect, holdLock } from "./link.js";
+import { List } from "./list.js";
+import { Look, make } from "./look.js";
+import { ERROR, ownPosition } from "./row.js";
+import { Bar, emptyWords } from "./bar.js";
+import { TIME_MODES, amount, clock, size } from "./time.js";
+import { View, bytesBehind } from "./view.js";
 
-/** @typedef {{log: string, match: string}} Filter what to show; an empty string stands for everything */
-/** @typedef {{log?: string, line?: string, event?: string, truncated?: unknown}} LogRecord */
-/** @typedef {{reason?: string, log?: string, file?: string, certain?: boolean, lost_bytes?: number, may_repeat?: boolean}} Gap */
-/** @typedef {{id: string, record?: LogRecord, gap?: string}} Row one row: a record, or a gap told in words */
-/** @typedef {"connecting" | "live" | "waiting" | "refused"} StateKind */
+/** @typedef {import("./row.js").Row} Row */
 
-// ---- words ----
+/** @param {string} id @returns {any} */
+const byId = (id) => document.getElementById(id);
+const [lines, box, live, canvas] = [byId("lines"), byId("find"), byId("live"), byId("histogram")];
+const themes = ["system", "light", "dark", "contrast"];
 
-/** @type {Record<string, string>} */
-const REASONS = {
-  gone: "the file that held them is no longer there",
-  truncated: "the file was cut short while they were in it",
-  rewritten: "the file now holds something else where they were",
-  ambiguous: "it is not clear which file they were in",
-  unreadable: "the file can't be read",
-  overrun: "this page was too far behind, and the file was deleted meanwhile",
-  "bad-id": "the position to go on from is not a valid one",
-  "unknown-log": "the position to go on from belongs to a log that this server does not have",
-  budget: "a limit ended the search for them",
-};
+class Ops {
+  now = address.read(location.search);
+  query = parse(this.now.find);
+  /** @type {any[]} */
+  logs = [];
+  /** The row after the last that was in view. */
+  seen = 0;
+  hits = 0;
+  /** @type {import("./histogram.js").Buckets | null} */
+  buckets = null;
+  /** @type {[number, number] | null} */
+  chosen = null;
+  behind = 0;
+  status = /** @type {any} */ (null);
+  #jump = "";
+  #lastCount = 0;
+  bar = new Bar(document);
 
-/** @param {Gap} gap @returns {string} */
-export function gapInWords(gap) {
-  const where = gap.log ? ` in ${gap.log}` : "";
-  const what = gap.certain ? "Lines are missing here" : "Lines may be missing here";
-  const why = REASONS[gap.reason ?? ""] ?? gap.reason ?? "the server does not say why";
-  const file = gap.file ? ` (${gap.file})` : "";
-  const size = typeof gap.lost_bytes === "number" ? ` Missing: ${bytesInWords(gap.lost_bytes)}.` : "";
-  const repeat = gap.may_repeat ? " Some of the lines below may have been shown before." : "";
-  return `${what}${where}: ${why}${file}.${size}${repeat}`;
-}
-
-/** @param {number} bytes @returns {string} */
-export function bytesInWords(bytes) {
-  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
-  const power = Math.min(Math.floor(Math.log2(bytes) / 10), 4);
-  return `${(bytes / 1024 ** power).toFixed(1)} ${["KiB", "MiB", "GiB", "TiB"][power - 1]}`;
-}
-
-/** @param {number} count @returns {string} */
-const linesInWords = (count) => (count === 1 ? "1 new line" : `${count.toLocaleString("en")} new lines`);
-
-// ---- addresses ----
-
-/** @returns {Filter} */
-function filterOfPage() {
-  const query = new URLSearchParams(location.search);
-  return { log: query.get("log") ?? "", match: query.get("match") ?? "" };
-}
-
-/** @param {URL} url @param {Filter} filter @returns {URL} the same, asking for what the filter lets through */
-function withFilter(url, filter) {
-  for (const name of /** @type {const} */ (["log", "match"])) {
-    if (filter[name]) url.searchParams.set(name, filter[name]);
-    else url.searchParams.delete(name);
-  }
-  return url;
-}
-
-/** @param {Filter} filter @param {string} after the last id had, if any @returns {URL} */
-function streamUrl(filter, after) {
-  const url = new URL("events", document.baseURI);
-  url.search = "";
-  url.searchParams.set("data", "json");
-  if (after) url.searchParams.set("after", after);
-  else url.searchParams.set("tail", String(TAIL));
-  return withFilter(url, filter);
-}
-
-// ---- the list of rows ----
-
-const LEVEL = /\b(?:(FATAL|PANIC|CRITICAL|ERROR)|(WARN(?:ING)?))\b|"?\blevel"?[:=] ?"?(?:(fatal|panic|critical|error)|(warn(?:ing)?))\b/;
-/** Where a level word is looked for: a level stands near the beginning of its line. */
-const LEVEL_WITHIN = 200;
-
-/** @param {string} tag @param {string} className @param {string} text @returns {HTMLElement} */
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
-}
-
-/** @param {string} line @returns {(string | Node)[]} the line with its level word marked */
-function marked(line) {
-  const found = LEVEL.exec(line.slice(0, LEVEL_WITHIN));
-  if (!found) return [line];
-  const word = found[1] ?? found[2] ?? found[3] ?? found[4] ?? "";
-  const end = found.index + found[0].length;
-  const level = found[1] ?? found[3] ? "error" : "warn";
-  return [line.slice(0, end - word.length), element("span", level, word), line.slice(end)];
-}
-
-/** @param {Row} row @returns {HTMLElement} */
-function elementOf(row) {
-  const made = element("div", row.record ? "row" : "row gap", "");
-  made.dataset.id = row.id;
-  const text = element("span", "text", row.gap ?? "");
-  if (row.record) {
-    const { log = "", line = "", event, truncated } = row.record;
-    if (event) text.append(element("span", "event", event));
-    text.append(...marked(line));
-    if (truncated) text.append(element("span", "cut", "cut: the line is longer"));
-    made.append(element("span", "log", log), " ");
-  }
-  made.append(text);
-  return made;
-}
-
-/**
- * The rows on the page. They follow the end of the log until the reader scrolls up; from then on nothing moves:
- * new rows wait, and enter the document when the reader comes to its end or asks for it.
- */
-class Rows {
-  /** Rows that arrived since the last frame. @type {Row[]} */
-  #arrived = [];
-  /** Rows held back while paused. @type {Row[]} */
-  #waiting = [];
-  /** Rows that would have waited, had there been room. */
-  #dropped = 0;
-  #shown = 0;
-  #following = true;
-  /** Where the list was scrolled to when last looked at. */
-  #top = 0;
-  /** Ends the scheduled flush, if there is one. @type {(() => void) | undefined} */
-  #unschedule;
-
-  /**
-   * @param {HTMLElement} list the scrolling element
-   * @param {HTMLElement} older the note, in the list, that older rows have left it
-   * @param {HTMLButtonElement} button the way back to the end
-   */
-  constructor(list, older, button) {
-    this.list = list;
-    this.older = older;
-    this.button = button;
-    older.textContent = `Older lines have left this page: it keeps the last ${ROWS_MAX.toLocaleString("en")}.`;
-    list.addEventListener("scroll", () => this.#scrolled());
-    button.addEventListener("click", () => this.goLive());
-    new ResizeObserver(() => this.#following && this.#toEnd()).observe(list);
-    document.addEventListener("visibilitychange", () => this.#unschedule && this.#schedule());
-  }
-
-  get empty() {
-    return this.#shown + this.#waiting.length + this.#arrived.length === 0;
-  }
-
-  /** @param {Row} row */
-  add(row) {
-    this.#arrived.push(row);
-    if (this.#arrived.length > ROWS_MAX) this.#flush();
-    else if (!this.#unschedule) this.#schedule();
-  }
-
-  clear() {
-    this.#arrived = [];
-    this.#waiting = [];
-    this.#dropped = 0;
-    this.list.querySelectorAll(".row").forEach((row) => row.remove());
-    this.#shown = 0;
-    this.older.hidden = true;
-    this.#following = true;
-    this.#showButton();
-  }
-
-  /** Shows what waits and follows the end again. */
-  goLive() {
-    this.#following = true;
-    this.#flush();
-    this.#enter(this.#takeWaiting());
-    this.#toEnd();
-    this.#showButton();
-    this.list.focus({ preventScroll: true });
-  }
-
-  #schedule() {
-    this.#unschedule?.();
-    const flush = () => this.#flush();
-    if (document.hidden) {
-      const timer = setTimeout(flush, HIDDEN_TAB_MS);
-      this.#unschedule = () => clearTimeout(timer);
-    } else {
-      const frame = requestAnimationFrame(flush);
-      this.#unschedule = () => cancelAnimationFrame(frame);
-    }
-  }
-
-  #flush() {
-    this.#unschedule?.();
-    this.#unschedule = undefined;
-    const rows = this.#arrived;
-    this.#arrived = [];
-    if (this.#following) {
-      this.#enter(rows);
-      this.#toEnd();
-    } else {
-      this.#waiting.push(...rows);
-      this.#dropped += this.#waiting.splice(0, Math.max(0, this.#waiting.length - WAITING_MAX)).length;
-      this.#showButton();
-    }
-  }
-
-  #takeWaiting() {
-    const rows = this.#waiting;
-    if (this.#dropped > 0) {
-      const [count, kept] = [this.#dropped, WAITING_MAX].map((number) => number.toLocaleString("en"));
-      rows.unshift({ id: "", gap: `Left out here: ${count} lines. A paused page holds back only the last ${kept}.` });
-    }
-    this.#waiting = [];
-    this.#dropped = 0;
-    return rows;
-  }
-
-  /** Appends rows, and takes as many from the top as are too many. @param {Row[]} rows */
-  #enter(rows) {
-    const kept = rows.slice(-ROWS_MAX);
-    const surplus = Math.max(0, this.#shown + kept.length - ROWS_MAX);
-    for (let i = 0; i < surplus; i++) this.older.nextElementSibling?.remove();
-    if (surplus > 0 || kept.length < rows.length) this.older.hidden = false;
-    this.list.append(...kept.map(elementOf));
-    this.#shown += kept.length - surplus;
-  }
-
-  #toEnd() {
-    this.list.scrollTop = this.list.scrollHeight;
-    this.#top = this.list.scrollTop;
-  }
-
-  /** Only the reader scrolls up; away from the end without that, the rows have grown (a narrower window). */
-  #scrolled() {
-    const { scrollHeight, scrollTop, clientHeight } = this.list;
-    const atEnd = scrollHeight - scrollTop - clientHeight < 4;
-    const up = scrollTop < this.#top;
-    this.#top = scrollTop;
-    if (atEnd && this.#waiting.length > 0) this.#readOn();
-    else if (atEnd) this.#following = true;
-    else if (up) this.#following = false;
-    else if (this.#following) this.#toEnd();
-    this.#showButton();
-  }
-
-  /** Appends what waits below the reader's last row, which stays where it is on the screen. */
-  #readOn() {
-    const last = this.list.lastElementChild;
-    const top = last?.getBoundingClientRect().top ?? 0;
-    this.#enter(this.#takeWaiting());
-    if (last?.isConnected) this.list.scrollTop += last.getBoundingClientRect().top - top;
-  }
-
-  #showButton() {
-    const count = this.#waiting.length + this.#dropped;
-    this.button.hidden = this.#following;
-    this.button.textContent = count > 0 ? `${linesInWords(count)}: go to live` : "Go to live";
-  }
-}
-
-// ---- the stream ----
-
-/**
- * One stream at a time. An EventSource reconnects by itself as long as it can; when it has given up, a new one goes
- * on after the last id, unless the server refused the request as such.
- */
-class Stream {
-  /** @type {EventSource | undefined} */
-  #source;
-  /** @type {Filter} */
-  #filter = { log: "", match: "" };
-  /** Names that rules give to records. @type {Set<string>} */
-  #names = new Set();
-  #lastId = "";
-  #failures = 0;
-  #timer = 0;
-
-  /**
-   * @param {{
-   *   row: (row: Row) => void,
-   *   hello: () => void,
-   *   state: (kind: StateKind, words: string) => void,
-   *   refused: (why: string) => void,
-   * }} tell
-   */
-  constructor(tell) {
-    this.tell = tell;
-  }
-
-  /** Starts anew with another filter. @param {Filter} filter */
-  open(filter) {
-    this.#filter = filter;
-    this.#lastId = "";
-    this.#failures = 0;
-    this.#connect();
-  }
-
-  /** Also takes events of these names. @param {string[]} names */
-  listenTo(names) {
-    for (const name of names.filter((name) => !this.#names.has(name))) {
-      this.#names.add(name);
-      if (this.#source) this.#listen(this.#source, name);
-    }
-  }
-
-  #connect() {
-    clearTimeout(this.#timer);
-    this.#source?.close();
-    const url = streamUrl(this.#filter, this.#lastId);
-    const source = new EventSource(url);
-    this.#source = source;
-    let busy = false;
-    this.tell.state("connecting", "Connecting");
-    this.#on(source, "hello", () => {
-      busy = false;
-      this.#failures = 0;
-      this.tell.state("live", "Live");
-      this.tell.hello();
+  constructor() {
+    this.look = new Look((number) => this.view.rows.get(number));
+    this.view = new View(connect(), (row, before) => this.look.lines(row, before), {
+      changed: (how) => this.#changed(how),
+      state: () => this.#state(),
+      arrived: (rows) => this.bar.arrived(rows),
+      keep: () => (this.list.following ? null : [this.list.from, this.list.to]),
     });
-    this.#on(source, "gap", (event) => this.tell.row({ id: event.lastEventId, gap: gapInWords(parsed(event.data) ?? {}) }));
-    this.#on(source, "pos", () => {});
-    this.#on(source, "busy", () => {
-      busy = true;
-      this.tell.state("waiting", "The server has no room for another reader. Waiting");
+    this.rows = this.view.rows;
+    this.list = new List(lines, byId("spacer"), byId("rows"), this.rows, {
+      fill: (element, number, row) => this.look.fill(element, number, row),
+      moved: () => this.#moved(),
+      painted: () => this.#painted(),
     });
-    for (const name of new Set(["message", "error", ...this.#names])) this.#listen(source, name);
-    source.addEventListener("error", (event) => {
-      // A rule may name its records `error`: those are messages, this is about the connection.
-      if (event instanceof MessageEvent || source !== this.#source) return;
-      if (source.readyState === EventSource.CLOSED) this.#failed(source, url);
-      else if (!busy) this.tell.state("waiting", "Not connected. Trying again");
-    });
+    this.selecting = new Selecting(lines, (number) => this.rows.get(number), () => this.list.pause());
   }
 
-  /** Calls `take` for events of this name, once the id is noted. @param {EventSource} source @param {string} name @param {(event: MessageEvent) => void} take */
-  #on(source, name, take) {
-    source.addEventListener(name, (event) => {
-      if (!(event instanceof MessageEvent) || source !== this.#source) return;
-      if (event.lastEventId) this.#lastId = event.lastEventId;
-      take(event);
-    });
+  /** Shows what the address says. */
+  show() {
+    const { find, highlight, embed, at } = this.now;
+    this.query = parse(find);
+    box.value = find;
+    document.body.classList.toggle("embed", embed);
+    byId("mode").setAttribute("aria-pressed", highlight);
+    this.#names();
+    this.#showLook();
+    this.matches = this.query.terms.length > 0 ? matcher(this.query) : () => false;
+    this.marks = marks(this.query);
+    this.hits = this.seen = 0;
+    this.look.selected = NaN;
+    this.#jump = at;
+    this.list.following = !at;
+    if (this.query.errors.length > 0) return this.#refused(this.query.errors[0]);
+    this.view.open(parameters(this.query, highlight), { at, since: this.query.since, until: this.query.until });
   }
 
-  /** @param {EventSource} source @param {string} name */
-  #listen(source, name) {
-    this.#on(source, name, ({ data, lastEventId }) => {
-      this.tell.row({ id: lastEventId, record: parsed(data) ?? { line: data } });
-    });
+  /** Goes to another state of the page. @param {Partial<import("./address.js").Address>} change @param {boolean} [replace] */
+  go(change, replace) {
+    const before = address.write(this.now);
+    this.now = { ...this.now, ...change };
+    const after = address.write(this.now);
+    if (after === before) return;
+    history[replace ? "replaceState" : "pushState"](null, "", after || location.pathname);
+    if (!replace) this.show();
   }
 
-  /** @param {EventSource} source @param {URL} url */
-  async #failed(source, url) {
-    this.tell.state("waiting", "Not connected");
-    const why = await refusal(url);
-    if (source !== this.#source) return;
-    if (why) {
-      this.tell.state("refused", "Request refused");
-      this.tell.refused(why);
+  /** @param {string} find */
+  find(find) {
+    this.go({ find: find.trim(), at: "" });
+  }
+
+  #showLook() {
+    const { time, wrap } = this.now;
+    Object.assign(this.look, { time, wrap });
+    document.body.classList.toggle("wrap", wrap);
+    byId("wrap").setAttribute("aria-pressed", wrap);
+    byId("time").textContent = { local: "Local time", utc: "UTC", relative: "Ago", delta: "Difference", off: "No times" }[time];
+    const probe = byId("rows").appendChild(make("div", "row", "0".repeat(100)));
+    probe.style.width = "max-content";
+    const taken = (this.look.time === "off" ? 0 : 13) + (this.look.several ? 10 : 0) + 4;
+    this.look.columns = Math.max(20, Math.floor(lines.clientWidth / (probe.offsetWidth / 100)) - taken);
+    probe.remove();
+  }
+
+  #names() {
+    const asked = this.query.logs;
+    const names = this.logs.map((log) => log.name);
+    this.look.several = (asked.length === 0 ? names.length : asked.length) > 1 || asked.some((name) => name.includes("*"));
+    const select = byId("log");
+    const other = asked.length > 1 || (asked.length === 1 && !names.includes(asked[0])) ? [new Option(asked.join(", "), "?")] : [];
+    select.replaceChildren(new Option(names.length > 1 ? `All ${names.length} logs` : "All logs", ""), ...other, ...names.map((name) => new Option(name)));
+    select.value = asked.length === 0 ? "" : other.length ? "?" : asked[0];
+    select.hidden = names.length < 2 && asked.length === 0;
+  }
+
+  /** Asks which logs there are. */
+  async learn() {
+    try {
+      this.status = await (await fetch(new URL("logs", document.baseURI), { cache: "no-store" })).json();
+    } catch {
       return;
     }
-    const ceiling = Math.min(RETRY_MS_MIN * 2 ** this.#failures++, RETRY_MS_MAX);
-    const delay = ceiling * (0.5 + Math.random() / 2);
-    this.tell.state("waiting", `Not connected. Trying again in ${Math.ceil(delay / 1000)} s`);
-    this.#timer = setTimeout(() => this.#connect(), delay);
+    const before = this.look.several;
+    this.logs = this.status.logs;
+    this.#names();
+    if (before !== this.look.several) {
+      this.rows.remeasureAll();
+      this.list.refresh();
+    }
+    this.behind = this.view.attached ? 0 : bytesBehind(this.logs, this.view.newer ?? "");
+    this.#state();
   }
-}
 
-/** @param {string} data @returns {any} the JSON object, or undefined if it is none */
-function parsed(data) {
-  try {
-    const value = JSON.parse(data);
-    return typeof value === "object" && value !== null ? value : undefined;
-  } catch {
+  // ---- what happens ----
+
+  /** @param {"above" | "below" | "all"} how */
+  #changed(how) {
+    if (how === "all") {
+      this.#lastCount = this.rows.first;
+      this.hits = 0;
+    }
+    if (how === "above") this.list.refresh(this.rows.first);
+    if (this.#jump && this.rows.size > 0) {
+      const number = this.#numberOf(this.#jump);
+      this.#jump = "";
+      if (number !== undefined) {
+        this.look.selected = number;
+        this.list.show(number, true);
+      }
+    } else if (this.query.since && how === "all" && this.rows.size > 0) {
+      this.list.show(this.rows.first, false);
+      this.list.following = false;
+    }
+    if (this.list.following && !this.view.attached) this.view.loadNewer();
+    if (how !== "above") this.list.refresh(this.#lastCount - 1);
+    this.#lastCount = this.rows.end;
+    this.list.schedule();
+    this.#redrawSoon();
+    this.#showState();
+  }
+
+  #state() {
+    this.#refused(this.view.refused);
+    if (this.view.state.kind === "history" || (!this.view.attached && !this.behind)) this.#learnSoon();
+    this.#showState();
+  }
+
+  /** @param {string} why */
+  #refused(why) {
+    byId("refusal").textContent = why;
+    box.setAttribute("aria-invalid", String(why !== ""));
+  }
+
+  #moved() {
+    if (this.list.following && !this.view.attached) this.view.loadNewer();
+    this.#noteSoon();
+    this.#showState();
+  }
+
+  #painted() {
+    const { rows, list, view } = this;
+    if (list.from - rows.first < 60) view.loadOlder();
+    if (rows.end - list.to < 60) view.loadNewer();
+    this.seen = Math.max(this.seen, list.following ? rows.end : list.to);
+    this.bar.mark(lines, this.query.terms.length > 0 ? (this.marks ?? []) : []);
+    this.selecting.restore();
+    this.#showState();
+  }
+
+  #later = new Map();
+  /** Does something once, a while from now. @param {string} what @param {number} ms @param {() => void} work */
+  #soon(what, ms, work) {
+    if (this.#later.has(what)) return;
+    this.#later.set(what, setTimeout(() => (this.#later.delete(what), work()), ms));
+  }
+
+  #learnSoon() {
+    this.#soon("learn", 1000, () => this.learn());
+  }
+
+  #noteSoon() {
+    this.#soon("note", 400, () => {
+      const row = this.rows.get(Number.isNaN(this.look.selected) ? this.list.from : this.look.selected);
+      this.go({ at: this.list.following ? "" : (row?.id ?? "") }, true);
+    });
+  }
+
+  #redrawSoon() {
+    this.#soon("times", 300, () => this.#redraw(true));
+    if (this.now.highlight && this.query.terms.length > 0) {
+      this.#soon("hits", 500, () => {
+        this.hits = 0;
+        for (let number = this.rows.first; number < this.rows.end; number++) this.hits += Number(this.#isHit(number));
+        this.#showState();
+      });
+    }
+  }
+
+  /** @param {number} number */
+  #isHit(number) {
+    const row = this.rows.get(number);
+    return row?.kind === "record" && (this.now.highlight ? Boolean(this.matches?.(row.line)) : this.query.terms.length > 0);
+  }
+
+  #redraw(count = false) {
+    if (document.hidden || byId("times").classList.contains("off")) return;
+    if (count) this.buckets = countTimes(this.rows, Math.max(20, Math.floor(canvas.clientWidth / 6) || 150));
+    const { buckets, rows, list } = this;
+    // Kept while there is nothing yet, so that nothing jumps.
+    byId("times").hidden = !buckets && rows.size > 0;
+    if (!buckets) return;
+    const style = getComputedStyle(document.body);
+    const colour = (/** @type {string} */ name) => style.getPropertyValue(name);
+    const at = (/** @type {number} */ number) => rows.get(number)?.time ?? NaN;
+    const view = /** @type {[number, number]} */ ([at(list.from), at(Math.max(list.from, list.to - 1))]);
+    const colours = { plain: colour("--bar-plain"), warn: colour("--bar-warn"), error: colour("--bar-error"), view: colour("--view") };
+    draw(canvas, buckets, colours, view.some(Number.isNaN) ? null : view, this.chosen);
+    const end = buckets.from + buckets.step * buckets.all.length;
+    const utc = this.look.time === "utc";
+    byId("from").textContent = clock(buckets.from, utc).slice(0, 8);
+    byId("to").textContent = clock(end, utc).slice(0, 8);
+    canvas.setAttribute("aria-label", `${amount(sum(buckets.all), "line")} from ${clock(buckets.from, utc)} to ${clock(end, utc)}, ${amount(sum(buckets.error), "error")}, ${amount(sum(buckets.warn), "warning")}`);
+  }
+
+  #showState() {
+    const { view, list, rows } = this;
+    this.bar.state(view, this.behind);
+    const news = rows.end - this.seen + view.waiting.lines;
+    live.hidden = (list.following && view.attached && view.state.kind !== "history") || rows.size === 0;
+    const bytes = view.waiting.bytes || this.behind;
+    const far = view.state.kind === "history" || !view.attached;
+    if (view.state.kind === "history" && bytes > 1e6) live.textContent = `${size(bytes)} behind: skip to live`;
+    else if (far && bytes > 0) live.textContent = `${news > 0 ? `${amount(news, "new line")}, ` : ""}${size(bytes)} behind: skip to live`;
+    else live.textContent = news > 0 ? `${amount(news, "new line")}: go to live` : "Go to live";
+    byId("follow").setAttribute("aria-pressed", String(list.following));
+    byId("follow").textContent = list.following ? "Following" : "Paused";
+    document.body.classList.toggle("paused", !list.following);
+    byId("older").textContent = view.searching && Date.now() - view.searching > 300 ? "Searching older lines …" : "";
+    const where = rows.size > 0 ? `${(list.from - rows.first + 1).toLocaleString("en")}–${(list.to - rows.first).toLocaleString("en")} of ${amount(rows.size, "line")}` : "";
+    byId("place").textContent = where + (view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
+    const finds = this.query.terms.length > 0;
+    byId("count").textContent = finds ? (this.now.highlight ? this.hits : rows.size).toLocaleString("en") : "";
+    byId("previous").hidden = byId("next").hidden = !finds;
+    const empty = byId("empty");
+    empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0;
+    if (!empty.hidden) empty.replaceChildren(...emptyWords(this.query, this.status));
+  }
+
+  // ---- what the reader asks for ----
+
+  /** @param {string} id */
+  #numberOf(id) {
+    const own = ownPosition(id);
+    for (let number = this.rows.end - 1; number >= this.rows.first; number--) {
+      if (ownPosition(/** @type {Row} */ (this.rows.get(number)).id) === own) return number;
+    }
     return undefined;
   }
+
+  /** The row that keys are about. */
+  get current() {
+    const { selected } = this.look;
+    return this.rows.get(selected) ? selected : Math.max(this.rows.first, this.list.to - 1);
+  }
+
+  /** @param {number} number */
+  select(number) {
+    if (!this.rows.get(number)) return;
+    const before = this.look.selected;
+    this.look.selected = number;
+    this.list.refresh(before);
+    this.list.refresh(number);
+    this.list.show(number, false);
+    this.list.pause();
+    byId("said").textContent = this.rows.get(number)?.line.slice(0, 300) ?? "";
+  }
+
+  /** The next row of some kind, or the one before. @param {number} step @param {(number: number) => boolean} wanted */
+  seek(step, wanted) {
+    for (let number = this.current + step; this.rows.get(number); number += step) {
+      if (!wanted(number) || this.rows.height(number) === 0) continue;
+      this.select(number);
+      this.list.show(number, true);
+      return;
+    }
+    byId("said").textContent = "There is none";
+  }
+
+  /** @param {number} number */
+  toggle(number) {
+    const head = number - (this.rows.get(number)?.part ?? 0);
+    const open = !this.rows.get(head)?.open;
+    for (let next = head; next === head || (this.rows.get(next)?.part ?? 0) > 0; next++) {
+      const row = this.rows.get(next);
+      if (!row) break;
+      row.open = open;
+      this.rows.remeasure(next);
+      this.list.refresh(next);
+    }
+    this.list.pause();
+    this.list.schedule();
+  }
+
+  /** @param {number} number */
+  mark(number) {
+    const row = this.rows.get(number);
+    if (!row?.id) return;
+    const own = ownPosition(row.id);
+    const { marked } = this.look;
+    if (!marked.delete(own)) marked.add(own);
+    this.look.since = marked.has(own) ? row.time : NaN;
+    this.list.refresh();
+  }
+
+  /** @param {number} number the row to stand at */
+  permalink(number) {
+    const at = this.rows.get(number)?.id ?? "";
+    return new URL(address.write({ ...this.now, at }) || ".", location.href).href;
+  }
+
+  curl() {
+    const base = new URL(".", document.baseURI).href;
+    /** @type {Record<string, string>} */
+    const where = {};
+    if (this.query.since) where.since = this.query.since;
+    else where.tail = "200";
+    if (this.query.until) where.until = this.query.until;
+    return address.curl(base, parameters(this.query, this.now.highlight), where);
+  }
+
+  /** @param {"text" | "ndjson"} format */
+  download(format) {
+    const asked = parameters(this.query, this.now.highlight);
+    asked.set(this.query.since ? "since" : "from", this.query.since || "start");
+    if (this.query.until) asked.set("until", this.query.until);
+    const name = (this.query.logs[0] ?? "sidetail").replace(/[^\w.-]/g, "_").replace(/^\.+/, "").slice(0, 80) || "log";
+    for (const [key, value] of [["follow", "false"], ["format", format], ["download", `${name}.${format === "text" ? "log" : "ndjson"}`]]) asked.set(key, value);
+    const link = document.createElement("a");
+    link.href = `tail?${asked}`;
+    link.download = "";
+    link.click();
+  }
+
+  /** @param {string} text @param {string} what */
+  async copy(text, what) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.bar.say(`${what} copied`);
+    } catch {
+      prompt(`${what}:`, text);
+    }
+  }
+
+  /** @param {number} steps of the histogram */
+  #time(steps) {
+    const time = this.rows.get(this.current)?.time ?? NaN;
+    if (!this.buckets || Number.isNaN(time)) return;
+    const to = this.buckets.from + (Math.floor((time - this.buckets.from) / this.buckets.step) + steps) * this.buckets.step;
+    const number = rowAt(this.rows, to);
+    this.select(number);
+    this.list.show(number, true);
+  }
+
+  /** @type {Record<string, (number: number) => void>} */
+  actions = {
+    find: () => box.select(),
+    mode: () => this.go({ highlight: !this.now.highlight }),
+    next: () => this.seek(1, (number) => this.#isHit(number)),
+    previous: () => this.seek(-1, (number) => this.#isHit(number)),
+    nextError: () => this.seek(1, (number) => /** @type {Row} */ (this.rows.get(number)).level >= ERROR),
+    previousError: () => this.seek(-1, (number) => /** @type {Row} */ (this.rows.get(number)).level >= ERROR),
+    down: () => this.seek(1, () => true),
+    up: () => this.seek(-1, () => true),
+    top: () => (this.view.loadOlder(), this.select(this.rows.first)),
+    bottom: () => this.goLive(),
+    pageUp: () => this.list.turn(-1),
+    pageDown: () => this.list.turn(1),
+    pause: () => (this.list.following ? this.list.pause() : this.goLive()),
+    open: (number) => this.toggle(number),
+    mark: (number) => this.mark(number),
+    nextMark: () => this.seek(1, (number) => this.look.marked.has(ownPosition(/** @type {Row} */ (this.rows.get(number)).id))),
+    context: (number) => {
+      this.go({ at: this.rows.get(number)?.id ?? "" }, true);
+      this.go({ find: this.query.logs.map((log) => `log:${quoted(log)}`).join(" "), highlight: false, at: this.now.at });
+    },
+    earlier: () => this.#time(-1),
+    later: () => this.#time(1),
+    wrap: () => this.#setLook({ wrap: !this.now.wrap }),
+    time: () => this.#setLook({ time: TIME_MODES[(TIME_MODES.indexOf(this.now.time) + 1) % TIME_MODES.length] }),
+    histogram: () => {
+      byId("times").classList.toggle("off");
+      this.#redraw(true);
+    },
+    permalink: (number) => this.copy(this.permalink(number), "Link"),
+    copy: (number) => this.copy(this.rows.get(number)?.line ?? "", "Line"),
+    curl: () => this.copy(this.curl(), "Command"),
+    download: () => this.download("text"),
+    downloadJson: () => this.download("ndjson"),
+    theme: () => {
+      setTheme(themes[(themes.indexOf(localStorage.theme ?? "system") + 1) % themes.length]);
+      this.bar.say(`Theme: ${localStorage.theme}`);
+      this.#redraw();
+    },
+    help: () => byId("help").showModal(),
+    leave: () => (document.activeElement === box ? lines.focus() : this.selecting.none()),
+  };
+
+  goLive() {
+    this.list.follow();
+    this.view.goLive();
+    this.look.selected = NaN;
+  }
+
+  /** Changes how rows look, not which there are. @param {Partial<import("./address.js").Address>} change */
+  #setLook(change) {
+    this.go(change, true);
+    this.#showLook();
+    this.#redraw(true);
+    this.rows.remeasureAll();
+    this.list.refresh();
+  }
+
+  // ---- listening ----
+
+  listen() {
+    byId("finder").addEventListener("submit", (/** @type {Event} */ event) => [event.preventDefault(), this.find(box.value)]);
+    box.addEventListener("search", () => box.value || this.find(""));
+    byId("log").addEventListener("change", () => byId("log").value === "?" || this.find(withField(box.value, "log", byId("log").value)));
+    for (const id of ["previous", "next", "mode", "time", "wrap"]) byId(id).addEventListener("click", () => this.actions[id](this.current));
+    byId("follow").addEventListener("click", () => this.actions.pause(0));
+    live.addEventListener("click", () => this.goLive());
+    lines.addEventListener("click", (/** @type {any} */ event) => this.#clicked(event));
+    addEventListener("keydown", (event) => this.#key(event));
+    addEventListener("popstate", () => [(this.now = address.read(location.search)), this.show()]);
+    addEventListener("resize", () => this.#soon("resize", 150, () => this.#setLook({})));
+    addEventListener("online", () => this.view.port.postMessage({ type: "hurry" }));
+    addEventListener("pagehide", () => this.view.port.postMessage({ type: "bye" }));
+    addEventListener("pageshow", (event) => event.persisted && this.show());
+    document.addEventListener("visibilitychange", () => {
+      this.bar.seen();
+      this.list.schedule();
+      this.#redraw(true);
+      if (!document.hidden) this.view.port.postMessage({ type: "hurry" });
+    });
+    setInterval(() => this.#tick(), 1000);
+    this.#listenToTimes();
+  }
+
+  #tick() {
+    if (document.hidden) return;
+    this.#showState();
+    this.#redraw();
+    if (this.look.time === "relative") this.list.refresh();
+    if (this.rows.size === 0 || this.view.refused) this.#learnSoon();
+  }
+
+  #listenToTimes() {
+    let start = NaN;
+    const time = (/** @type {PointerEvent} */ event) => {
+      const buckets = /** @type {import("./histogram.js").Buckets} */ (this.buckets);
+      return buckets.from + Math.min(1, Math.max(0, event.offsetX / canvas.clientWidth)) * buckets.all.length * buckets.step;
+    };
+    canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+      start = time(event);
+      canvas.setPointerCapture(event.pointerId);
+    });
+    canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+      if (Number.isNaN(start)) return;
+      this.chosen = [Math.min(start, time(event)), Math.max(start, time(event))];
+      this.#redraw();
+    });
+    canvas.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => {
+      const [from, to] = this.chosen ?? [start, start];
+      this.chosen = null;
+      const isRange = to - from >= (this.buckets?.step ?? 0) && event.offsetX >= 0;
+      start = NaN;
+      if (!isRange) return this.list.show(rowAt(this.rows, from), true);
+      const iso = (/** @type {number} */ at) => new Date(at).toISOString();
+      this.find(withField(withField(box.value, "since", iso(from)), "until", iso(to)));
+    });
+  }
+
+  /** @param {MouseEvent & {target: HTMLElement}} event */
+  #clicked(event) {
+    const number = Number(/** @type {HTMLElement | null} */ (event.target.closest(".row"))?.dataset.number);
+    const { term, action } = event.target.dataset;
+    if (term) this.find(toggled(box.value, term));
+    else if (action) this.actions[action](number);
+    else if (event.target.closest(".fold, .more")) this.toggle(number);
+    else if (document.getSelection()?.isCollapsed && !Number.isNaN(number)) this.select(number);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if ((event.ctrlKey || event.metaKey) && event.key === "a" && lines.contains(target)) {
+      event.preventDefault();
+      return this.selecting.all(this.rows.first, this.rows.end);
+    }
+    const inControl = target.matches("input, select, dialog, dialog *, [popover] *");
+    const action = actionOf(event, inControl);
+    if (!action || (target.matches("button") && [" ", "Enter"].includes(event.key))) return;
+    if (action !== "leave") event.preventDefault();
+    this.actions[action](this.current);
+  }
 }
 
-/**
- * An EventSource does not say why it gave up, so the same is asked once more in a way that ends.
- * @param {URL} url
- * @returns {Promise<string>} why the server refuses this request for good; empty if it does not
- */
-async function refusal(url) {
-  const leave = new AbortController();
-  const timer = setTimeout(() => leave.abort(), 5000);
-  try {
-    const answer = await fetch(`${url}&follow=false&limit=0`, { signal: leave.signal, cache: "no-store" });
-    const isProblem = answer.headers.get("content-type")?.includes("problem+json") ?? false;
-    if (!isProblem || answer.status < 400 || answer.status >= 500 || answer.status === 429) return "";
-    const problem = await answer.json();
-    return String(problem.detail || problem.title || `The server answers ${answer.status}.`);
-  } catch {
-    return "";
-  } finally {
-    clearTimeout(timer);
-    leave.abort();
-  }
+/** @param {string} theme */
+function setTheme(theme) {
+  localStorage.theme = theme;
+  document.documentElement.dataset.theme = theme;
 }
 
-/** @returns {Promise<{logs: string[], events: string[]}>} the names in use; empty where the server does not tell */
-async function namesInUse() {
-  try {
-    const answer = await fetch(new URL("logs", document.baseURI), { cache: "no-store", signal: AbortSignal.timeout(3000) });
-    const { logs, events } = await answer.json();
-    const texts = (/** @type {unknown} */ list) => (Array.isArray(list) ? list.filter((item) => typeof item === "string") : []);
-    return { logs: texts(Array.isArray(logs) ? logs.map((log) => log?.name) : []), events: texts(events) };
-  } catch {
-    return { logs: [], events: [] };
+/** @param {Ops} ops */
+function fillMenus(ops) {
+  const items = { curl: "Copy as curl", permalink: "Copy a link to this line", download: "Download as text", downloadJson: "Download as NDJSON", histogram: "Histogram", theme: "Theme", help: "Keys" };
+  const more = byId("more");
+  for (const [action, label] of Object.entries(items)) {
+    const item = make("button", "item", label);
+    const key = KEYS.find(([, name]) => name === action)?.[0][0];
+    if (key) item.append(make("kbd", "", key));
+    item.addEventListener("click", () => [action !== "theme" && more.hidePopover(), ops.actions[action](ops.current)]);
+    more.append(item);
   }
+  const close = make("button", "", "Close");
+  close.addEventListener("click", () => byId("help").close());
+  const table = make("table", "");
+  for (const [keys, , help] of KEYS) {
+    const row = table.appendChild(make("tr", ""));
+    const cell = row.appendChild(make("th", ""));
+    cell.append(...keys.flatMap((key) => [make("kbd", "", keyName(key)), " "]));
+    row.append(make("td", "", help));
+  }
+  const head = make("h2", "", "Keys");
+  head.append(close);
+  byId("help").append(head, table);
 }
 
-// ---- the page ----
-
-/** @template {HTMLElement} T @param {string} id @param {new () => T} type @returns {T} */
-function byId(id, type) {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`the page has no ${type.name} #${id}`);
-  return found;
-}
-
-function start() {
-  const state = byId("state", HTMLElement);
-  const form = byId("filter", HTMLFormElement);
-  const select = byId("log", HTMLSelectElement);
-  const label = byId("log-label", HTMLElement);
-  const match = byId("match", HTMLInputElement);
-  const refused = byId("refusal", HTMLElement);
-  const empty = byId("empty", HTMLElement);
-  const list = byId("lines", HTMLElement);
-  const rows = new Rows(list, byId("older", HTMLElement), byId("live", HTMLButtonElement));
-  let filter = filterOfPage();
-  let hellos = 0;
-
-  const stream = new Stream({
-    row(row) {
-      empty.hidden = true;
-      rows.add(row);
-    },
-    hello() {
-      empty.hidden = !rows.empty;
-      empty.textContent = filter.match ? "No line matches yet. New ones appear here." : "No line yet. New ones appear here.";
-      if (hellos++ > 0) learnNames();
-    },
-    state(kind, words) {
-      state.dataset.kind = kind;
-      if (state.textContent !== words) state.textContent = words;
-    },
-    refused(why) {
-      refused.textContent = why;
-      match.setAttribute("aria-invalid", "true");
-    },
-  });
-
-  async function learnNames() {
-    const { logs, events } = await namesInUse();
-    stream.listenTo(events);
-    showLogs(logs);
-  }
-
-  /** @param {string[]} logs */
-  function showLogs(logs) {
-    const names = filter.log && !logs.includes(filter.log) ? [...logs, filter.log] : logs;
-    select.replaceChildren(new Option("all", ""), ...names.map((name) => new Option(name, name)));
-    select.value = filter.log;
-    label.hidden = names.length < 2 && !filter.log;
-    list.classList.toggle("one-log", names.length < 2 || filter.log !== "");
-    const longest = Math.max(0, ...names.map((name) => name.length));
-    list.style.setProperty("--log-width", `${Math.min(longest, 24)}ch`);
-  }
-
-  function show() {
-    rows.clear();
-    empty.hidden = true;
-    refused.textContent = "";
-    match.removeAttribute("aria-invalid");
-    match.value = filter.match;
-    select.value = filter.log;
-    list.classList.toggle("one-log", select.options.length < 3 || filter.log !== "");
-    stream.open(filter);
-  }
-
-  function apply() {
-    if (match.value === filter.match && select.value === filter.log && !refused.textContent) return;
-    filter = { log: select.value, match: match.value };
-    history.pushState(null, "", withFilter(new URL(location.href), filter));
-    show();
-  }
-
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    apply();
-  });
-  select.addEventListener("change", apply);
-  // The cross that empties the box.
-  match.addEventListener("search", () => match.value || apply());
-  addEventListener("popstate", () => {
-    filter = filterOfPage();
-    show();
-  });
+async function start() {
   document.title = `${location.host} · sidetail`;
-  // The names come first: an event whose name nobody listens to would be lost on the page.
-  learnNames().then(show);
+  document.documentElement.dataset.theme = localStorage.theme ?? "system";
+  const ops = new Ops();
+  fillMenus(ops);
+  ops.listen();
+  ops.show();
+  ops.learn();
+  ops.view.port.postMessage({ type: "lock", lock: await holdLock() });
 }
 
 start();

@@ -1,6 +1,7 @@
 //! Records to events: who wants what, from where, and what the operator's rules make of it. Never opens a file, never
 //! touches a socket.
 
+mod before;
 pub mod explain;
 pub mod filter;
 mod give;
@@ -287,7 +288,7 @@ impl Feed {
         Ok(async move {
             let (shared, request, started, slot) = searching.await.expect("a search for the start does not panic");
             let asked = match request.start {
-                Start::After { id, .. } => Some(id),
+                Start::After { id, .. } | Start::Before { id, .. } => Some(id),
                 Start::Offset(offset) => Some(offset.to_string()),
                 _ => None,
             };

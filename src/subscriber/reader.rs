@@ -140,9 +140,16 @@ impl Reader {
         Reader { copies: resolved.copies.clone(), joiner: Joiner::resumed(had), ..Reader::new(log, resolved.places.clone()) }
     }
 
-    /// Ends this reader at what the log holds now.
+    /// Ends this reader at these offsets of generations, by serial; what is not among them is not read.
+    pub fn stop_at(&mut self, until: BTreeMap<u64, u64>) {
+        self.until = Some(until);
+    }
+
+    /// Ends this reader at what the log holds now, if it does not end before that.
     pub fn stop_at_present_end(&mut self) {
-        self.until = Some(present_ends(&self.log));
+        if self.until.is_none() {
+            self.until = Some(present_ends(&self.log));
+        }
     }
 
     /// Takes all that the log holds now for history.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::before::before;
 use super::join::{Joined, Joiner, Way};
 use super::merge::TimeOf;
 use super::reader::Reader;
@@ -31,6 +32,13 @@ pub enum Start {
     Since(Timestamp),
     /// At the record that holds this byte of the live file of the one log asked for.
     Offset(u64),
+    /// So many matching records before the event with this id and with it; the stream ends there.
+    Before {
+        /// The id, as the client sent it.
+        id: String,
+        /// How many records.
+        count: usize,
+    },
     /// After the event with this id; if it is no id, as if there had been none.
     After {
         /// The id, as the client sent it.
@@ -84,6 +92,13 @@ pub fn start(all: &Logs, selected: &[Arc<Log>], start: &Start, counting: &mut Co
         Start::Offset(offset) => at_offset(selected, *offset),
         Start::Since(time) => since(selected, *time, counting),
         Start::Tail(count) => fresh(back_from_end(selected, *count, counting)),
+        Start::Before { id, count } => match id.parse::<Cursor>() {
+            Ok(cursor) => before(selected, &cursor, *count, counting),
+            Err(_) => {
+                let gaps = vec![EarlyGap { log: None, missing: missing(Reason::BadId) }];
+                Started { gaps, ..before(selected, &Cursor::new(vec![Position::of_no_log()]), *count, counting) }
+            }
+        },
         Start::After { id, otherwise } => match id.parse::<Cursor>() {
             Ok(cursor) => after(all, selected, &cursor),
             Err(_) => {

@@ -20,6 +20,7 @@ mod producers;
 mod refusal;
 mod discovery;
 mod bad_input;
+mod before;
 mod rules;
 mod options;
 mod routes;

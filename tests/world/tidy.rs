@@ -28,7 +28,7 @@ const DOORS: &[(&str, &str)] = &[
     (r"\bnotify::", r"^source/watch\.rs$"),
     (r"\bregex::", r"^subscriber/\w+\.rs$"),
     (r"\bactix_\w+", r"^http(/|\.rs$)"),
-    (r"\bminiz_oxide\b", r"^source/gzip\.rs$"),
+    (r"\bminiz_oxide\b", r"^(source/gzip|page/mod)\.rs$"),
     (r"\bruzstd\b", r"^source/(zstd|content)\.rs$"),
     (r"\brustls::", r"^http/tls\.rs$"),
     (r"\bprocess::exit\b|\bExitCode\b", r"^main\.rs$"),

@@ -2,6 +2,7 @@
 //! that want the same. A frame's text is `ID LINE`, or `!NAME ID DATA` for what is no record.
 
 use sidetail::event::{Event, Id};
+use sidetail::position::Mint;
 use sidetail::subscriber::sink::{Out, Run, Sink, one_by_one};
 
 /// The opcode of a frame of text, as its first byte: whole.
@@ -58,8 +59,8 @@ impl Sink for Frames {
         &mut self.out
     }
 
-    fn run(&mut self, run: &Run<'_>) {
-        let Some(mint) = run.mint.filter(|_| str::from_utf8(run.bytes()).is_ok()) else { return one_by_one(self, run) };
+    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) {
+        let Some(mint) = mint.filter(|_| str::from_utf8(run.bytes()).is_ok()) else { return one_by_one(self, run) };
         let mut id = std::mem::take(&mut self.id);
         for line in run.lines() {
             id.clear();

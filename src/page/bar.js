@@ -1,0 +1,133 @@
+// What the page says of itself: the state of the connection in words, the title, marks over what was found.
+
+import { ERROR } from "./row.js";
+import { amount, size } from "./time.js";
+import { make } from "./look.js";
+
+/** @typedef {import("./row.js").Row} Row */
+
+export class Bar {
+  #unseen = { lines: 0, errors: 0 };
+  #saying = 0;
+  #icon = "";
+
+  /** @param {Document} page */
+  constructor(page) {
+    this.page = page;
+    this.title = `${location.host} · sidetail`;
+  }
+
+  /** @param {string} id @returns {any} */
+  #byId(id) {
+    return this.page.getElementById(id);
+  }
+
+  /** @param {import("./view.js").View} view @param {number} behind in bytes */
+  state(view, behind) {
+    const words = wordsOf(view.state, behind, view.searching > 0 || !view.loaded);
+    const state = this.#byId("state");
+    if (state.textContent !== words) state.textContent = words;
+    state.dataset.kind = this.#byId("progress").dataset.kind = view.state.kind;
+    this.#byId("progress").classList.toggle("busy", view.searching > 0 || view.state.kind === "history");
+  }
+
+  /** Says something for a moment. @param {string} words */
+  say(words) {
+    this.#byId("hint").textContent = words;
+    clearTimeout(this.#saying);
+    this.#saying = /** @type {any} */ (setTimeout(() => (this.#byId("hint").textContent = ""), 3000));
+  }
+
+  /** Counts what a hidden tab gets. @param {Row[]} rows */
+  arrived(rows) {
+    if (!this.page.hidden) return;
+    this.#unseen.lines += rows.length;
+    this.#unseen.errors += rows.filter((row) => row.level >= ERROR && row.part === 0).length;
+    const { lines, errors } = this.#unseen;
+    this.page.title = `(${errors > 0 ? amount(errors, "error") : lines.toLocaleString("en")}) ${this.title}`;
+    if (errors > 0) this.#paint("%23b3261e");
+  }
+
+  /** Somebody looks again. */
+  seen() {
+    this.#unseen = { lines: 0, errors: 0 };
+    this.page.title = this.title;
+    this.#paint("");
+  }
+
+  /** @param {string} colour of the icon */
+  #paint(colour) {
+    const icon = /** @type {HTMLLinkElement} */ (this.page.querySelector("link[rel=icon]"));
+    this.#icon ||= icon.href;
+    icon.href = colour ? this.#icon.replace("%230b6b5d", colour) : this.#icon;
+  }
+
+  /**
+   * Marks what was found in the rows that are in the document, without changing it.
+   * @param {HTMLElement} area
+   * @param {RegExp[]} marks
+   */
+  mark(area, marks) {
+    const { CSS, Highlight } = /** @type {any} */ (globalThis);
+    if (!CSS?.highlights) return;
+    CSS.highlights.delete("found");
+    if (marks.length > 0) CSS.highlights.set("found", new Highlight(...[...area.querySelectorAll(".text")].flatMap((text) => ranges(text, marks))));
+  }
+}
+
+/** @param {Element} element @param {RegExp[]} marks @returns {Range[]} */
+function ranges(element, marks) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  /** @type {{node: Node, from: number}[]} */
+  const nodes = [];
+  let text = "";
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    nodes.push({ node, from: text.length });
+    text += node.nodeValue;
+  }
+  const place = (/** @type {number} */ at) => /** @type {{node: Node, from: number}} */ (nodes.findLast(({ from }) => from <= at));
+  return marks.flatMap((mark) =>
+    [...text.matchAll(mark)].filter((found) => found[0] !== "").map((found) => {
+      const [start, last] = [place(found.index), place(found.index + found[0].length - 1)];
+      const range = document.createRange();
+      range.setStart(start.node, found.index - start.from);
+      range.setEnd(last.node, found.index + found[0].length - last.from);
+      return range;
+    }),
+  );
+}
+
+/**
+ * @param {import("./connection.js").State} state
+ * @param {number} behind in bytes
+ * @param {boolean} loading
+ * @param {number} [now]
+ */
+export function wordsOf(state, behind, loading, now = Date.now()) {
+  const seconds = "until" in state ? Math.max(1, Math.ceil((state.until - now) / 1000)) : 0;
+  if (state.kind === "connecting") return "Connecting";
+  if (state.kind === "refused") return "Request refused";
+  if (state.kind === "busy") return `The server has no room; asking again in ${seconds} s`;
+  if (state.kind === "waiting") return `${state.failures > 3 ? "Agent away" : "Reconnecting"}: again in ${seconds} s`;
+  if (state.kind === "history") return behind > 0 ? `Catching up: ${size(behind)} behind` : "Catching up";
+  return loading ? "Live, reading history" : "Live";
+}
+
+/**
+ * Why there is nothing to see.
+ * @param {import("./find.js").Query} query
+ * @param {any} status as `/logs` tells; null where that is not known
+ * @returns {HTMLElement[]}
+ */
+export function emptyWords(query, status) {
+  const filtered = query.terms.length + query.events.length + Number(query.level !== "") > 0;
+  if (filtered || query.since || query.until) {
+    return [make("h2", "", "No line matches"), make("p", "", "New ones appear here as they are written.")];
+  }
+  const logs = (status?.logs ?? []).map((/** @type {any} */ log) => `${log.name}: ${log.path} ${log.error ? `can't be read: ${log.error}` : log.present ? "is empty" : "is not there yet"}`);
+  const problems = (status?.problems ?? []).map((/** @type {any} */ problem) => `${problem.path}: ${problem.error}`);
+  const list = make("ul", "");
+  list.append(...[...logs, ...problems].map((text) => make("li", "", text)));
+  if (logs.length + problems.length === 0) list.append(make("li", "", "No file fits the patterns that sidetail was started with. Files that appear are found by themselves."));
+  return [make("h2", "", "No line yet"), list, make("p", "", "To see it work without a log of your own: sidetail demo")];
+}

@@ -1,0 +1,71 @@
+// Lines that say things by name, as JSON or as key=value: what they say, in an order worth reading. Pure.
+
+/** @typedef {{name: string, value: string, pattern: string}} Field `pattern` is a term of the find box that finds it */
+
+const MESSAGE = ["msg", "message", "event", "text", "@message", "log"];
+const TOLD_ELSEWHERE = new Set(["time", "timestamp", "ts", "@timestamp", "level", "lvl", "severity", "log.level"]);
+/** The most fields of a line that are shown. */
+const FIELDS_MAX = 200;
+/** The longest line that is taken apart, in characters. */
+const LINE_MAX = 256 * 1024;
+
+/** @param {string} line @returns {Record<string, any> | null} */
+export function object(line) {
+  if (line[0] !== "{" || line.length > LINE_MAX) return null;
+  try {
+    const value = JSON.parse(line);
+    return typeof value === "object" && value !== null ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * A line of JSON in short: its message, then what else it says.
+ * @param {string} line
+ * @returns {{message: string, level: string, rest: [string, string][]} | null}
+ */
+export function summary(line) {
+  const value = object(line);
+  if (!value) return null;
+  const key = MESSAGE.find((name) => typeof value[name] === "string") ?? "";
+  const level = String(value.level ?? value.severity ?? value.lvl ?? value["log.level"] ?? "");
+  const rest = Object.entries(value).filter(([name]) => name !== key && !TOLD_ELSEWHERE.has(name));
+  return { message: key ? value[key] : "", level, rest: rest.map(([name, part]) => [name, written(part)]) };
+}
+
+/** @param {unknown} value */
+function written(value) {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+const PAIR = /(?:^|\s)([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))/g;
+
+/** @param {string} line @returns {Field[]} all that a line says by name; none for one that says nothing so */
+export function fields(line) {
+  const value = object(line);
+  if (value) return flat(value, "").slice(0, FIELDS_MAX);
+  const pairs = [...line.slice(0, LINE_MAX).matchAll(PAIR)].slice(0, FIELDS_MAX);
+  return pairs.map(([text, name, quoted, bare]) => ({ name, value: quoted ?? bare, pattern: term(text.trim()) }));
+}
+
+/** @param {any} value @param {string} path @returns {Field[]} */
+function flat(value, path) {
+  return Object.entries(value).flatMap(([key, part]) => {
+    const name = path ? `${path}.${key}` : key;
+    if (typeof part === "object" && part !== null && Object.keys(part).length > 0) return flat(part, name);
+    const json = JSON.stringify(part);
+    const found = `${slashed(JSON.stringify(key))}\\s*:\\s*${slashed(json)}${/\w$/.test(json) ? "\\b" : ""}`;
+    return [{ name, value: written(part), pattern: `/${found}/` }];
+  });
+}
+
+/** @param {string} text */
+function slashed(text) {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
+
+/** @param {string} text */
+function term(text) {
+  return /^[^\s"/-][^\s"]*$/.test(text) ? text : `"${text.replace(/["\\]/g, "\\$&")}"`;
+}

@@ -1,0 +1,51 @@
+// Pages of what was: records before or after an id, or since a time. Each is one request that ends.
+
+import { isFinal, refusal } from "./connection.js";
+import { SERVER_EVENTS, byTime, rowOfNotice, rowOfRecord } from "./row.js";
+import { SseParser } from "./sse.js";
+
+/** @typedef {import("./row.js").Row} Row */
+/**
+ * @typedef {object} Page
+ * @property {Row[]} rows in the order of their times
+ * @property {number} records how many of them are records
+ * @property {string} start where the page starts: what is older is before it
+ * @property {string} end where it ends: what is newer is after it
+ */
+
+/** A request that the server refuses for good; the message is a sentence. */
+export class Refused extends Error {}
+
+/**
+ * @param {URLSearchParams} filter
+ * @param {Record<string, string>} where such as `{before: id, tail: "500"}`
+ * @param {AbortSignal} signal
+ * @returns {Promise<Page>}
+ */
+export async function page(filter, where, signal) {
+  const parameters = new URLSearchParams(filter);
+  for (const [name, value] of Object.entries({ ...where, follow: "false", data: "json" })) parameters.set(name, value);
+  const url = new URL(`events?${parameters}`, document.baseURI);
+  const answer = await fetch(url, { headers: { Accept: "text/event-stream" }, cache: "no-store", signal });
+  const empty = { rows: [], records: 0, start: where.after ?? "", end: where.after ?? "" };
+  if (answer.status === 204) return empty;
+  if (isFinal(answer.status)) throw new Refused(await refusal(answer));
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  return read(answer, empty);
+}
+
+/** @param {Response} answer @param {Page} page */
+async function read(answer, page) {
+  const parser = new SseParser();
+  const take = (/** @type {import("./sse.js").SseEvent} */ event) => {
+    if (event.event === "busy") throw new Error("busy");
+    if (event.event === "hello") page.start = event.id;
+    page.end = event.id || page.end;
+    if (!SERVER_EVENTS.has(event.event)) {
+      page.rows.push(rowOfRecord(event.data, event.id));
+      page.records++;
+    } else if (event.event === "gap") page.rows.push(/** @type {Row} */ (rowOfNotice("gap", event.data, event.id)));
+  };
+  parser.push(await answer.text(), take);
+  return { ...page, rows: page.rows.length > 1 ? byTime(page.rows) : page.rows };
+}

@@ -1,0 +1,324 @@
+// The window over the log: what is in the ring, where older and newer rows are to be had, and whether it is attached to
+// the live stream. Every row once: pages and stream meet at ids.
+//
+//   attached: rows that arrive are appended.
+//   detached: they are counted, and read from the server after `newer` when the reader comes to the end.
+
+import { Refused, page } from "./history.js";
+import { ROWS_MAX, Ring } from "./ring.js";
+import { ownPosition } from "./row.js";
+
+/** @typedef {import("./row.js").Row} Row */
+/** @typedef {import("./connection.js").State} State */
+/** @typedef {{at: string, since: string, until: string}} Where */
+/**
+ * @typedef {object} Listener
+ * @property {(how: "above" | "below" | "all") => void} changed rows came or went
+ * @property {() => void} state anything else changed
+ * @property {(rows: Row[]) => void} arrived live rows, shown or not
+ * @property {() => [number, number] | null} keep rows that must stay, while the reader stands still
+ */
+
+const FIRST_PAGE = "200";
+const PAGE = 1000;
+const AROUND = "300";
+
+export class View {
+  /** @type {string | null} */
+  older = null;
+  /** @type {string | null} */
+  newer = null;
+  attached = false;
+  /** What arrived and is not in the ring. */
+  waiting = { lines: 0, bytes: 0 };
+  /** @type {State} */
+  state = { kind: "connecting" };
+  /** Why the server refuses what is asked for, or "". */
+  refused = "";
+  /** When the search for older rows began, if one runs. */
+  searching = 0;
+  loaded = false;
+  #filter = new URLSearchParams();
+  /** @type {Where} */
+  #where = { at: "", since: "", until: "" };
+  /** Places where a cursor is known that divides the rows before from those after. @type {{number: number, cursor: string}[]} */
+  #cuts = [];
+  /** From this row on every row's id is such a cursor. */
+  #liveFrom = Infinity;
+  #abort = new AbortController();
+  /** @type {Row[] | null} */
+  #pending = null;
+  /** The rows of pages that the stream gives too, if it is behind them: their own positions. @type {Set<string>} */
+  #had = new Set();
+  #loadingNewer = false;
+  #joined = false;
+  #turn = 0;
+
+  /**
+   * @param {import("./hub.js").Port} port
+   * @param {(row: Row, before: Row | undefined) => number} measure
+   * @param {Listener} tell
+   */
+  constructor(port, measure, tell) {
+    this.rows = new Ring(measure);
+    this.port = port;
+    this.tell = tell;
+    port.onmessage = ({ data }) => this.#said(data);
+  }
+
+  /** Shows something else. @param {URLSearchParams} filter @param {Where} where */
+  open(filter, where) {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    Object.assign(this, { older: null, newer: null, attached: false, refused: "", searching: 0, loaded: false });
+    this.waiting = { lines: 0, bytes: 0 };
+    this.#cuts = [];
+    this.#liveFrom = Infinity;
+    this.#pending = null;
+    this.#had.clear();
+    this.#loadingNewer = false;
+    this.#filter = filter;
+    this.#where = where;
+    this.rows.clear();
+    this.tell.changed("all");
+    const live = new URLSearchParams(filter);
+    for (const [name, value] of [["from", "end"], ["data", "json"], ["notices", "true"]]) live.set(name, value);
+    this.#joined = false;
+    if (where.until) this.port.postMessage({ type: "bye", turn: ++this.#turn });
+    else this.port.postMessage({ type: "open", url: new URL(`events?${live}`, document.baseURI).href, turn: ++this.#turn });
+    this.#attempt(() => this.#openPages());
+  }
+
+  /** Goes to the end of the log at once, whatever lies between. */
+  goLive() {
+    const catchingUp = this.state.kind === "history";
+    if (this.attached && !catchingUp) return;
+    if (catchingUp) this.port.postMessage({ type: "skip" });
+    this.open(this.#filter, { at: "", since: "", until: "" });
+  }
+
+  /** @param {any} said */
+  #said(said) {
+    if (said.turn !== this.#turn) return;
+    if (said.type === "rows") {
+      this.port.postMessage({ type: "took", count: said.rows.length });
+      this.tell.arrived(said.rows);
+      this.#take(said.rows);
+    } else if (said.type === "state") {
+      this.state = said.state;
+      if (said.state.kind === "refused") this.refused = said.state.why;
+      this.tell.state();
+    } else if (said.type === "joined") {
+      this.#joined = true;
+      this.tell.changed("below");
+    } else if (said.type === "overrun") this.#fallBehind();
+  }
+
+  /** What is there before anything arrives. Does not wait for the stream: both meet in {@link #attach}. */
+  async #openPages() {
+    const { at, since, until } = this.#where;
+    const signal = this.#abort.signal;
+    if (at) {
+      const ask = (/** @type {Record<string, string>} */ where) => page(this.#filter, where, signal);
+      const [before, after] = await Promise.all([ask({ before: at, tail: AROUND }), ask({ after: at, limit: AROUND })]);
+      this.older = before.start;
+      this.newer = after.end || at;
+      this.#cuts = [{ number: 0, cursor: before.start }, { number: before.rows.length, cursor: at }];
+      this.#note([...before.rows, ...after.rows]);
+      this.rows.append([...before.rows, ...after.rows]);
+    } else if (since || until) {
+      /** @type {Record<string, string>} */
+      const where = since ? { since } : { from: "start" };
+      if (until) where.until = until;
+      const first = await page(this.#filter, { ...where, limit: String(PAGE) }, signal);
+      this.newer = first.end;
+      this.#cuts = [{ number: 0, cursor: first.start }];
+      this.#note(first.rows);
+      this.rows.append(first.rows);
+      if (until && first.records < PAGE) this.newer = null;
+    } else {
+      const now = await page(this.#filter, { from: "end" }, signal);
+      this.older = this.newer = now.end;
+      this.#cuts = [{ number: 0, cursor: now.end }];
+      await this.#readOlder(FIRST_PAGE);
+    }
+    this.loaded = true;
+    this.tell.changed("all");
+    this.tell.state();
+    // More than what is in view, for the histogram and a first look back.
+    if (!at) this.loadOlder();
+  }
+
+  /** Reads a page of older rows, if there are any; goes on searching until there is one. */
+  loadOlder() {
+    if (this.older !== null && !this.searching && this.loaded) this.#attempt(() => this.#readOlder(String(PAGE)));
+  }
+
+  /** @param {string} tail */
+  async #readOlder(tail) {
+    this.searching = Date.now();
+    this.tell.state();
+    for (let found = 0; this.older !== null && found === 0; ) {
+      /** @type {string} */
+      const before = this.older;
+      const earlier = await page(this.#filter, { before, tail }, this.#abort.signal);
+      found = earlier.rows.length;
+      if (found > 0) this.#prepend(earlier.rows, earlier.start);
+      this.older = earlier.start === before ? null : earlier.start;
+      this.tell.changed("above");
+    }
+    this.searching = 0;
+    this.tell.state();
+  }
+
+  /** @param {Row[]} rows @param {string} start */
+  #prepend(rows, start) {
+    const over = this.rows.size + rows.length - ROWS_MAX;
+    if (over > 0) this.#makeRoomBelow(over);
+    if (!this.attached) this.#note(rows);
+    this.rows.prepend(rows);
+    this.#cuts.unshift({ number: this.rows.first, cursor: start });
+  }
+
+  /** The stream may be behind these rows of a page, and give them too. @param {Row[]} rows */
+  #note(rows) {
+    for (const row of rows) this.#had.add(ownPosition(row.id));
+  }
+
+  /** Reads what comes after the last row, while it is not attached. */
+  loadNewer() {
+    if (this.attached || this.newer === null || this.#loadingNewer || !this.loaded) return;
+    // What arrives from here on is heard, or nothing arrives.
+    if (!this.#joined && !this.#where.until) return;
+    this.#loadingNewer = true;
+    this.#attempt(() => this.#readNewer().finally(() => (this.#loadingNewer = false)));
+  }
+
+  async #readNewer() {
+    // What is written before the request is in its answer; what comes in meanwhile may be in both.
+    this.#pending = [];
+    const after = /** @type {string} */ (this.newer);
+    const { until } = this.#where;
+    const where = { after, limit: String(PAGE), ...(until ? { until } : {}) };
+    const next = await page(this.#filter, /** @type {Record<string, string>} */ (where), this.#abort.signal);
+    this.#cuts.push({ number: this.rows.end, cursor: after });
+    this.#note(next.rows);
+    this.#append(next.rows);
+    this.newer = next.end;
+    const all = next.records < PAGE;
+    if (all && until) this.newer = null;
+    else if (all) this.#attach();
+    this.tell.changed("below");
+    this.tell.state();
+  }
+
+  /** The end of the pages is the present end: from here on rows are appended as they arrive. */
+  #attach() {
+    const rows = this.#pending ?? [];
+    this.#cuts.push({ number: this.rows.end, cursor: /** @type {string} */ (this.newer) });
+    this.#pending = null;
+    this.attached = true;
+    this.newer = null;
+    this.#liveFrom = this.rows.end;
+    this.waiting = { lines: 0, bytes: 0 };
+    this.#append(rows.filter((row) => !this.#had.has(ownPosition(row.id))));
+  }
+
+  /** @param {Row[]} rows */
+  #take(rows) {
+    const fresh = this.#had.size > 0 ? rows.filter((row) => !this.#had.has(ownPosition(row.id))) : rows;
+    this.#pending?.push(...fresh);
+    if (this.attached) this.#append(fresh);
+    else this.#count(fresh);
+    this.tell.changed("below");
+  }
+
+  /** @param {Row[]} rows */
+  #count(rows) {
+    this.waiting.lines += rows.length;
+    this.waiting.bytes += rows.reduce((bytes, row) => bytes + row.line.length + 1, 0);
+  }
+
+  /** @param {Row[]} rows */
+  #append(rows) {
+    const over = this.rows.size + rows.length - ROWS_MAX;
+    if (over > 0 && !this.#makeRoomAbove(over)) {
+      this.#fallBehind();
+      this.#count(rows);
+    } else this.rows.append(rows);
+  }
+
+  /** Rows that arrive do not come into the ring any more: they are read again when the reader comes to them. */
+  #fallBehind() {
+    if (!this.attached) return;
+    const last = this.rows.get(this.rows.end - 1);
+    this.attached = false;
+    this.newer = last?.id || this.#cuts.at(-1)?.cursor || null;
+    this.#liveFrom = Infinity;
+    this.tell.state();
+    this.tell.changed("below");
+  }
+
+  /** @param {number} over @returns {boolean} whether so many rows could go */
+  #makeRoomAbove(over) {
+    const least = this.rows.first + over;
+    const exact = least > this.#liveFrom ? this.rows.get(least - 1)?.id : "";
+    const cut = exact ? { number: least, cursor: exact } : this.#cuts.find((cut) => cut.number >= least);
+    const keep = this.tell.keep();
+    if (!cut || (keep && cut.number > keep[0])) return false;
+    this.rows.dropBefore(cut.number);
+    this.#cuts = this.#cuts.filter(({ number }) => number >= cut.number);
+    this.older = cut.cursor;
+    return true;
+  }
+
+  /** @param {number} over */
+  #makeRoomBelow(over) {
+    const most = this.rows.end - over;
+    const exact = most > this.#liveFrom ? this.rows.get(most - 1)?.id : "";
+    const cut = exact ? { number: most, cursor: exact } : this.#cuts.findLast((cut) => cut.number <= most);
+    if (!cut) return;
+    for (let number = cut.number; number < this.rows.end; number++) this.#count([/** @type {Row} */ (this.rows.get(number))]);
+    this.rows.dropFrom(cut.number);
+    this.#cuts = this.#cuts.filter(({ number }) => number < cut.number);
+    this.attached = false;
+    this.#liveFrom = Infinity;
+    this.newer = cut.cursor;
+  }
+
+  /** Does something that may fail; tries again after a while unless it is refused. @param {() => Promise<void>} work */
+  async #attempt(work) {
+    const { signal } = this.#abort;
+    for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 8000)) {
+      try {
+        return await work();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof Refused) {
+          this.refused = error.message;
+          this.searching = 0;
+          this.tell.state();
+          return;
+        }
+        await new Promise((done) => setTimeout(done, wait));
+      }
+    }
+  }
+}
+
+/**
+ * How many bytes of the logs lie behind a cursor, about.
+ * @param {any[]} logs as `/logs` tells of them
+ * @param {string} cursor
+ */
+export function bytesBehind(logs, cursor) {
+  const positions = cursor.split("~").map((position) => position.split(".")).filter((parts) => parts.length === 5);
+  return logs.reduce((sum, { head, generations }) => {
+    const [source, , end, , file] = String(head).split(".");
+    const own = positions.find((position) => position[0] === source);
+    if (!own || !head) return sum;
+    if (own[4] === file) return sum + Math.max(0, Number(end) - Number(own[2]));
+    const before = generations.at(-2)?.last ?? 0;
+    return sum + Number(end) + Math.max(0, before - Number(own[2]));
+  }, 0);
+}

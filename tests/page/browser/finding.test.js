@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import { test } from "node:test";
+import { each, open, says, until } from "./world.js";
+
+const own = each();
+/** @typedef {import("playwright-core").Page} Page */
+
+/** A log in which something is to be found. @param {number} number */
+const story = (number) => {
+  const level = number % 50 === 7 ? "ERROR" : number % 10 === 3 ? "WARN" : "INFO";
+  return `2026-11-22T10:00:${String(number % 60).padStart(2, "0")}.000Z ${level} order=${number} ${number % 2 ? "paid" : "sent"} by client-${number % 7}`;
+};
+
+/** @param {Page} page @param {string} text */
+async function find(page, text) {
+  await page.locator("#find").fill(text);
+  await page.locator("#find").press("Enter");
+}
+
+test("words, -words and expressions filter on the server, history and live alike", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(2000, story);
+  log.rotate();
+  log.write(500, story);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length >= 200, "history");
+  await find(page, "level:warn PAID -/client-[0-3]/");
+  const wanted = (/** @type {string[]} */ lines) => lines.filter((line) => /WARN|ERROR/.test(line) && /PAID/.test(line));
+  await page.locator("#empty").waitFor();
+  assert.match(String(await page.locator("#empty").textContent()), /No line matches/);
+  assert.deepEqual(wanted(log.written), []);
+  await find(page, "level:warn paid -/client-[0-3]/");
+  const matches = () => log.written.filter((line) => /WARN|ERROR/.test(line) && /paid/.test(line) && !/client-[0-3]/.test(line));
+  assert.deepEqual(await until(page, (lines) => lines.length >= matches().length, "all that match"), matches());
+  log.write(200, story);
+  assert.deepEqual(await until(page, (lines) => lines.length >= matches().length, "new ones too"), matches());
+  await says(page, "#count", new RegExp(`^${matches().length}$`));
+  assert.equal(new URL(page.url()).searchParams.get("q"), "level:warn paid -/client-[0-3]/");
+  await page.goBack();
+  await says(page, "#empty", /No line matches/);
+  await page.reload();
+  await says(page, "#empty", /No line matches/);
+});
+
+test("what is wrong with a filter is said in a sentence, by the page or the server", async () => {
+  const { world, context } = own;
+  world.log("app.log").write(5);
+  const page = await open(context, await world.start());
+  await find(page, "/a(b/");
+  await says(page, "#refusal", /the pattern "a\(b" is no regular expression: unclosed group/);
+  assert.equal(await page.locator("#find").getAttribute("aria-invalid"), "true");
+  await find(page, "log:nonesuch");
+  await says(page, "#refusal", /there is no log "nonesuch"; there are: app/);
+  await find(page, "level:");
+  await says(page, "#refusal", /level: wants a value/);
+  await find(page, "");
+  await says(page, "#refusal", /^$/);
+  await until(page, (lines) => lines.length === 5, "all lines again");
+});
+
+test("highlighting marks what is found, counts it and goes from one to the next, and hides nothing", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(150, story);
+  const page = await open(context, await world.start());
+  await find(page, "error");
+  await until(page, (lines) => lines.length === 3, "those that match");
+  await page.locator("#lines").press("f");
+  await until(page, (lines) => lines.length === 150, "all");
+  await says(page, "#count", /^3$/);
+  await page.locator("#lines").press("N");
+  await says(page, ".row.selected", /order=107 /);
+  await page.keyboard.press("N");
+  await says(page, ".row.selected", /order=57 /);
+  await page.keyboard.press("n");
+  await says(page, ".row.selected", /order=107 /);
+  assert.ok(await page.evaluate(() => /** @type {any} */ (CSS).highlights.get("found")?.size > 0));
+  await page.keyboard.press("E");
+  await says(page, ".row.selected", /order=57 /);
+});
+
+test("a link to a row shows it between its neighbours after a rotation, and reading on loses and doubles nothing", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(3000);
+  const base = await world.start();
+  const page = await open(context, base);
+  await until(page, (lines) => lines.length >= 1200, "history");
+  for (let up = 0; up < 12; up++) await page.locator("#lines").press("PageUp");
+  await page.keyboard.press("k");
+  const chosen = String(await page.locator(".row.selected .text").textContent());
+  await page.keyboard.press("y");
+  await says(page, "#hint", /Link copied/);
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(link, /\?at=1/);
+  log.rotate();
+  log.write(1500);
+  const other = await open(context, link);
+  await says(other, ".row.selected .text", new RegExp(chosen.replace(/\W/g, ".")));
+  await says(other, "#live", /behind: skip to live|Go to live/);
+  for (let turn = 0; (await other.locator("#live").isVisible()) && turn < 400; turn++) {
+    await other.locator("#lines").press("PageDown");
+    await other.evaluate(() => /** @type {HTMLElement} */ (document.getElementById("lines")).scrollTo(0, 1e9));
+    await other.waitForTimeout(20);
+  }
+  log.write(10);
+  const lines = (await until(other, (lines) => lines.at(-1) === log.written.at(-1), "live lines")).filter((line) => line.startsWith("line"));
+  assert.deepEqual(lines, log.written.slice(-lines.length));
+  assert.ok(lines.length > 1500);
+});
+
+test("a row of a filtered view opens its context, and back is the filter", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(300, story);
+  const page = await open(context, await world.start());
+  await find(page, "error");
+  await until(page, (lines) => lines.length === 6, "those that match");
+  await page.locator("#lines").press("k");
+  const chosen = String(await page.locator(".row.selected .text").textContent());
+  await page.keyboard.press("c");
+  await until(page, (lines) => lines.length > 200, "its neighbours");
+  assert.equal(await page.locator(".row.selected .text").textContent(), chosen);
+  await page.goBack();
+  await until(page, (lines) => lines.length === 6, "the filter again");
+});
+
+test("since: starts at a time; a range chosen in the histogram becomes a filter", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  const base = Date.now() - 3_600_000;
+  log.write(600, (number) => `${new Date(base + number * 5000).toISOString()} INFO line ${number}`);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 600, "history");
+  await find(page, `since:${new Date(base + 1_000_000).toISOString()}`);
+  const since = await until(page, (lines) => lines.length === 400, "since then");
+  assert.equal(since[0], log.written[200]);
+  await find(page, "");
+  await until(page, (lines) => lines.length === 600, "history");
+  await page.locator("#histogram[aria-label^='600 lines']").waitFor();
+  const box = /** @type {any} */ (await page.locator("#histogram").boundingBox());
+  await page.mouse.move(box.x + box.width * 0.25, box.y + 10);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 10, { steps: 4 });
+  await page.mouse.up();
+  const chosen = await until(page, (lines) => lines.length > 100 && lines.length < 200, "a quarter");
+  assert.match(await page.locator("#find").inputValue(), /^since:\S+Z until:\S+Z$/);
+  assert.ok(log.written.join("\n").includes(chosen.join("\n")));
+  await find(page, "");
+  await until(page, (lines) => lines.length === 600, "history");
+  await says(page, "#from", /\d\d:\d\d:\d\d/);
+  await page.mouse.click(box.x + box.width * 0.5, box.y + 10);
+  await says(page, "#follow", /Paused/);
+});
+
+test("the curl command and the download give what the page shows", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(100, story);
+  const page = await open(context, await world.start());
+  await find(page, "it's OR paid".replace("it's OR ", "") + " -client-1");
+  const shown = await until(page, (lines) => lines.length > 10 && lines.length < 50, "those that match");
+  await page.locator("#lines").press("u");
+  await says(page, "#hint", /Command copied/);
+  const command = await page.evaluate(() => navigator.clipboard.readText());
+  const printed = execFileSync("sh", ["-c", `${command.replace("curl -N", "curl -sN")} & sleep 1; kill $!`], { encoding: "utf8" });
+  assert.deepEqual(printed.trim().split("\n"), shown);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#lines").press("d")]);
+  assert.equal(download.suggestedFilename(), "sidetail.log");
+  assert.deepEqual(fs.readFileSync(await download.path(), "utf8").trim().split("\n"), shown);
+});
+
+test("several logs are one list by time, each with its name, and one can be chosen", async () => {
+  const { world, context } = own;
+  const line = (/** @type {string} */ log) => (/** @type {number} */ number) => `2026-11-22T10:${String(Math.floor(number / 60)).padStart(2, "0")}:${String(number % 60).padStart(2, "0")}.${log === "a" ? "100" : "600"}Z ${log} ${number}`;
+  world.log("a.log").write(400, line("a"));
+  world.log("b.log").write(400, line("b"));
+  const page = await open(context, await world.start());
+  const lines = await until(page, (lines) => lines.length >= 800, "both");
+  assert.deepEqual(lines, [...lines].sort());
+  assert.deepEqual([...new Set(await page.locator(".row .log").allTextContents())].sort(), ["a.log", "b.log"]);
+  await page.locator("#log").selectOption("b.log");
+  assert.equal((await until(page, (lines) => lines.length === 400, "one"))[0], line("b")(0));
+  assert.equal(await page.locator("#find").inputValue(), "log:b.log");
+  assert.equal(await page.locator(".row .log").count(), 0);
+});
+

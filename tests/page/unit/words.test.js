@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as address from "../../../src/page/address.js";
+import { backoff, isFinal } from "../../../src/page/connection.js";
+import { fields, summary } from "../../../src/page/fields.js";
+import { count, rowAt, stepFor, sum } from "../../../src/page/histogram.js";
+import { KEYS, actionOf } from "../../../src/page/keys.js";
+import { rowOf } from "../../../src/page/row.js";
+import { amount, clock, delta, shown, size, span } from "../../../src/page/time.js";
+import { bytesBehind } from "../../../src/page/view.js";
+
+test("what the address says comes back as it was", () => {
+  const all = { find: 'a -b "c d" /e&f/ level:warn', highlight: true, at: "1a.b.3~x", time: /** @type {const} */ ("utc"), wrap: true, embed: true };
+  assert.deepEqual(address.read(address.write(all)), all);
+  assert.equal(address.write(address.read("")), "");
+  assert.equal(address.read("?time=nonsense").time, "local");
+});
+
+test("the command for a shell is quoted so that nothing in it is run", () => {
+  const filter = new URLSearchParams([["match", "it's $(x) `y`"]]);
+  const command = address.curl("http://h:1/", filter, { tail: "5" });
+  assert.equal(command, "curl -N 'http://h:1/tail?match=it%27s+%24%28x%29+%60y%60&tail=5'");
+});
+
+test("it waits longer each time, with some chance in it, and never longer than half a minute", () => {
+  assert.equal(backoff(1, 2000, 1), 2000);
+  assert.equal(backoff(1, 2000, 0), 1000);
+  assert.equal(backoff(3, 2000, 1), 8000);
+  assert.equal(backoff(50, 2000, 1), 30_000);
+  assert.equal(backoff(1, 0, 1), 500);
+  assert.deepEqual([400, 401, 404, 408, 429, 500, 503].map(isFinal), [true, true, true, false, false, false, false]);
+});
+
+test("JSON is shown with its message first, and taken apart to terms that find it", () => {
+  const line = '{"time":"x","level":"error","msg":"not paid","order":12,"user":{"name":"a \\"b\\""}}';
+  assert.deepEqual(summary(line), { message: "not paid", level: "error", rest: [["order", "12"], ["user", '{"name":"a \\"b\\""}']] });
+  const all = fields(line);
+  assert.deepEqual(all.map(({ name, value }) => [name, value]), [["time", "x"], ["level", "error"], ["msg", "not paid"], ["order", "12"], ["user.name", 'a "b"']]);
+  for (const { pattern } of all) assert.equal(new RegExp(pattern.slice(1, -1)).test(line), true, pattern);
+  assert.equal(new RegExp(all[3].pattern.slice(1, -1)).test('{"order": 12}'), true, "spaces do not matter");
+  assert.equal(new RegExp(all[3].pattern.slice(1, -1)).test('{"order":123}'), false);
+  assert.deepEqual(fields('a=1 b="two words"').map(({ name, value }) => [name, value]), [["a", "1"], ["b", "two words"]]);
+  assert.equal(summary("{broken"), null);
+});
+
+test("a histogram counts every row once, by time and gravity", () => {
+  const list = [0, 1000, 1500, 61_000].map((time, at) => rowOf({ time, level: [3, 5, 6, 7][at] }));
+  const rows = { first: 0, end: 4, get: (/** @type {number} */ number) => list[number] };
+  const buckets = count(rows, 100);
+  assert.ok(buckets);
+  assert.deepEqual([sum(buckets.all), sum(buckets.warn), sum(buckets.error), buckets.step], [4, 1, 2, 1000]);
+  assert.deepEqual([buckets.all[0], buckets.all[1], buckets.all[61]], [1, 2, 1]);
+  assert.equal(rowAt(rows, 1200), 2);
+  assert.equal(count({ ...rows, get: () => rowOf({}) }, 10), null);
+  assert.equal(stepFor(3_600_000, 100), 60_000);
+});
+
+test("times and amounts are in words", () => {
+  const time = Date.UTC(2026, 10, 22, 10, 0, 1, 123);
+  assert.equal(clock(time, true), "10:00:01.123");
+  assert.equal(shown(time, "utc", time + 5000, NaN), "10:00:01.123");
+  assert.equal(shown(time, "utc", time + 86_400_000, NaN), "11-22 10:00:01.123");
+  assert.equal(shown(time, "relative", time + 252_000, NaN), "4 min 12 s ago");
+  assert.equal(shown(time, "delta", 0, time - 1203), "+1.203");
+  assert.equal(shown(NaN, "utc", 0, 0), "");
+  assert.deepEqual([delta(-1203), span(90_000), span(7_260_000), amount(1, "line"), amount(1234, "line"), size(41_200_000), size(1500), size(3)], ["−1.203", "1 min 30 s", "2 h 1 min", "1 line", "1,234 lines", "41 MB", "1.5 kB", "3 bytes"]);
+});
+
+test("every key has one meaning, and none where somebody writes or a modifier is held", () => {
+  const keys = KEYS.flatMap(([keys]) => keys);
+  assert.equal(new Set(keys).size, keys.length);
+  const press = (/** @type {string} */ key, more = {}) => ({ key, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  assert.equal(actionOf(press("n"), false), "next");
+  assert.equal(actionOf(press("n"), true), "");
+  assert.equal(actionOf(press("Escape"), true), "leave");
+  assert.equal(actionOf(press("c", { ctrlKey: true }), false), "");
+});
+
+test("how far behind one is, in bytes, over the rotation in between", () => {
+  const generations = [{ last: 500 }, { last: 100 }];
+  const logs = [{ head: "1aaaa.g2.100.c.f2", generations }, { head: "1bbbb.g.50.c.f", generations: [] }, { head: null, generations: [] }];
+  assert.equal(bytesBehind(logs, "1aaaa.g2.40.c.f2~1bbbb.g.20.c.f~check"), 90);
+  assert.equal(bytesBehind(logs, "1aaaa.g1.200.c.f1"), 100 + 300);
+  assert.equal(bytesBehind(logs, ""), 0);
+});
