@@ -2,6 +2,7 @@
 //! that want the same. A frame's text is `ID LINE`, or `!NAME ID DATA` for what is no record.
 
 use sidetail::event::{Event, Id};
+use sidetail::position::Mint;
 use sidetail::subscriber::sink::{Out, Run, Sink, one_by_one};
 
 /// The opcode of a frame of text, as its first byte: whole.
@@ -14,6 +15,7 @@ const CLOSE: u8 = 0x88;
 #[derive(Default)]
 pub struct Frames {
     out: Out,
+    /// The id of a line, before its length is known.
     id: Vec<u8>,
 }
 
@@ -58,15 +60,19 @@ impl Sink for Frames {
         &mut self.out
     }
 
-    fn run(&mut self, run: &Run<'_>) {
-        let Some(mint) = run.mint.filter(|_| str::from_utf8(run.bytes()).is_ok()) else { return one_by_one(self, run) };
+    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) {
+        let Some(mint) = mint.filter(|_| str::from_utf8(run.bytes()).is_ok()) else { return one_by_one(self, run) };
         let mut id = std::mem::take(&mut self.id);
         for line in run.lines() {
             id.clear();
             mint.write(line.end, run.piece.tip(line.end), &mut id);
-            self.frame(TEXT, &[&id, b" ", line.bytes]);
+            self.frame(TEXT, &[&id, line.bytes]);
         }
         self.id = id;
+    }
+
+    fn around_ids(&self) -> (&'static [u8], &'static [u8]) {
+        (b"", b" ")
     }
 
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>) {
