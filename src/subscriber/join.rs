@@ -165,7 +165,9 @@ impl Joiner {
         let open = &mut self.open[stream];
         open.since = Some(Instant::now());
         let (had, first) = (&self.had, whole.joined.start);
-        let line = match open.part.take().filter(|part| !had.parts(part.joined.start, first)) {
+        // What stands behind a group that was not had was not had either.
+        let follows = open.group.as_ref().is_some_and(|group| !had.parts(group.joined.start, first));
+        let line = match open.part.take().filter(|part| follows || !had.parts(part.joined.start, first)) {
             Some(mut part) => {
                 part.extend(b"", whole, limit);
                 part
