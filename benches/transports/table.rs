@@ -71,6 +71,6 @@ fn ms(time: Duration) -> f64 {
 
 /// Two digits that count, or all before the point.
 pub fn digits(value: f64) -> String {
-    let places = if value < 1.0 { 2 } else { usize::from(value < 10.0) };
+    let places = if value < 0.995 { 2 } else { usize::from(value < 9.95) };
     format!("{value:.places$}")
 }

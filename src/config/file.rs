@@ -346,6 +346,7 @@ fn place(text: &str, span: Range<usize>) -> (usize, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn why(text: &str) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -393,5 +394,40 @@ mod tests {
         assert_eq!(rules(&options).event_names(), ["update"]);
         assert!(options.log[0].layout.multiline.is_some());
         assert_eq!(options.hot_tail.unwrap().0, 1 << 20);
+    }
+
+    /// Lines that config files have, right and wrong ones.
+    fn any_line() -> impl Strategy<Value = String> {
+        let key = "(name|path|match|with|format|multiline|level|max_level|fields|log|data|listen|heartbeat|hot_tail|x)";
+        let value =
+            "('[a-z(*.]{0,6}'|\"[a-z0-9\\\\ ]{0,6}\"|[0-9]{1,3}|true|\\{ ?[a-z]{0,5} ?= ?'\\(?' ?\\}|\\[\"a\"\\]|\"auto\")";
+        prop_oneof![
+            "\\[\\[(log|drop|redact|event|other)\\]\\]".prop_map(String::from),
+            (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
+            "\\PC{0,12}".prop_map(String::from),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_options_or_an_error_at_one_of_its_lines(lines in proptest::collection::vec(any_line(), 0..12)) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), lines.join("\n")).unwrap();
+            match read(file.path()) {
+                Ok(options) => prop_assert!(rules(&options).event.len() <= lines.len()),
+                Err(error) => {
+                    prop_assert!(error.line.is_none_or(|line| (1..=lines.len().max(1) + 1).contains(&line)), "{}", error);
+                    prop_assert!(!error.why.is_empty() && !error.to_string().contains('\n'), "{}", error);
+                }
+            }
+        }
+
+        #[test]
+        fn any_place_in_any_text_has_a_line(text in "\\PC{0,20}(\n\\PC{0,9}){0,5}", start: usize) {
+            let start = start % (text.len() + 2);
+            prop_assume!(text.is_char_boundary(start.min(text.len())));
+            let (line, _) = place(&text, start..start);
+            prop_assert!((1..=text.matches('\n').count() + 1).contains(&line));
+        }
     }
 }

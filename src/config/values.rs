@@ -251,6 +251,7 @@ pub fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserial
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn sizes_and_durations_are_written_as_people_write_them() {
@@ -280,5 +281,35 @@ mod tests {
         assert_eq!("/x/".parse::<BasePath>().unwrap().0, "/x");
         assert_eq!("/".parse::<BasePath>().unwrap().0, "");
         assert!("x".parse::<BasePath>().is_err() && "/a b".parse::<BasePath>().is_err());
+    }
+
+    /// What was parsed is written so that it is the same when it is parsed again.
+    fn round_trips<T: FromStr<Err = String> + fmt::Display + PartialEq + fmt::Debug>(text: &str) -> Result<(), TestCaseError> {
+        match text.parse::<T>() {
+            Ok(value) => prop_assert_eq!(value.to_string().parse::<T>(), Ok(value)),
+            Err(why) => prop_assert!(why.contains(|c: char| c.is_alphabetic()) && !why.contains('\n'), "{}", why),
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_value_that_is_written_as_it_is_read_or_is_refused_in_words(
+            text in "[0-9]{1,20} ?(B|[KMGT]iB|s|ms|m|h|d)?|[a-z0-9.:/\\[\\]-]{0,20}|(unix:|https?://)\\PC{0,9}|\\PC{0,20}",
+        ) {
+            round_trips::<Size>(&text)?;
+            round_trips::<Time>(&text)?;
+            round_trips::<Listen>(&text)?;
+            round_trips::<BasePath>(&text)?;
+            round_trips::<Origin>(&text)?;
+            round_trips::<Count>(&text)?;
+            let _ = (text.parse::<LineSize>(), text.parse::<Period>(), text.parse::<Zone>(), text.parse::<FormatWord>());
+        }
+
+        #[test]
+        fn any_size_is_read_back(bytes: u64, shift in 0u32..50) {
+            let size = Size(bytes >> shift << shift);
+            prop_assert_eq!(size.to_string().parse::<Size>(), Ok(size));
+        }
     }
 }

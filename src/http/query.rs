@@ -302,6 +302,7 @@ fn accepted(request: &HttpRequest) -> Result<Format, Refusal> {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
+    use proptest::prelude::*;
 
     const EVENTS: Defaults = Defaults { format: None, tail: 0 };
 
@@ -359,5 +360,32 @@ mod tests {
         assert_eq!(format("text/html, application/x-ndjson"), Ok(Format::Ndjson));
         assert_eq!(format("text/plain;q=0.5, text/event-stream"), Ok(Format::Sse));
         assert_eq!(format("application/json"), Err(Refusal::not_acceptable()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_a_request_or_is_refused_with_400_in_one_line(
+            pairs in proptest::collection::vec((
+                prop_oneof![
+                    "(log|match|grep|exclude|event|level|after|lastEventId|from|tail|since|until|follow|limit|format|data|notices)",
+                    "[a-z]{0,5}",
+                ],
+                "(start|end|true|false|[0-9]{1,25}|warn|json|15m|2026-11-22T10:00:00Z|%[0-9a-fA-F]{2}|[a-z(*+%&=.-]{0,9})",
+            ), 0..6),
+            header in "[ -~]{0,20}", accept in "[a-z*/;=q0-9., -]{0,20}",
+        ) {
+            let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let uri = format!("/events?{}", query.join("&"));
+            prop_assume!(uri.parse::<actix_web::http::Uri>().is_ok());
+            let request = TestRequest::with_uri(&uri).insert_header(("Last-Event-ID", header.as_str())).insert_header(("Accept", accept));
+            match parse(&request.to_http_request(), EVENTS) {
+                Ok(request) => {
+                    let StreamRequest { request, id, .. } = request;
+                    prop_assert!(request.filter.all.len() <= PATTERNS_MAX && request.logs.len() <= NAMES_MAX);
+                    prop_assert!(header.trim().is_empty() || id.as_deref() == Some(header.trim()));
+                }
+                Err(refusal) => prop_assert!(!refusal.detail().is_empty() && !refusal.detail().contains('\n'), "{}", refusal.detail()),
+            }
+        }
     }
 }

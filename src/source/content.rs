@@ -194,6 +194,7 @@ fn first_data(file: &File) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::io::Write;
 
     fn gzip(content: &[u8]) -> Vec<u8> {
@@ -271,5 +272,70 @@ mod tests {
     fn a_file_of_nothing_but_nul_bytes_has_no_content_yet() {
         let head = read_head(&mut Content::Plain(file_with(&[0; 5000]))).unwrap();
         assert!(head.bytes().is_empty());
+    }
+
+    /// Reads all of it in pieces of these lengths.
+    fn in_pieces(file: &Arc<File>, storage: Storage, lengths: &[usize]) -> io::Result<Vec<u8>> {
+        let (mut content, mut all) = (Content::of(file.clone(), storage), Vec::new());
+        for length in lengths.iter().cycle() {
+            let piece = content.read(all.len() as u64, *length)?;
+            all.extend_from_slice(&piece);
+            if piece.len() < *length {
+                return Ok(all);
+            }
+        }
+        Ok(all)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_content_in_any_members_is_read_whole_in_any_pieces(
+            members in proptest::collection::vec((any::<u8>(), 0usize..3000, any::<bool>()), 1..5),
+            lengths in proptest::collection::vec(1usize..2000, 1..5), padding in 0usize..9,
+        ) {
+            // Bytes that compress well, and bytes that do not.
+            let content = |(seed, length, random): &(u8, usize, bool)| -> Vec<u8> {
+                let byte = |at: usize| if *random { (at as u32 ^ u32::from(*seed)).wrapping_mul(2_654_435_761).to_le_bytes()[2] } else { *seed };
+                (0..*length).map(byte).collect()
+            };
+            let contents: Vec<_> = members.iter().map(content).collect();
+            let mut packed = contents.iter().flat_map(|content| gzip(content)).collect::<Vec<_>>();
+            packed.extend(std::iter::repeat_n(0, padding));
+            prop_assert_eq!(in_pieces(&file_with(&packed), Storage::Gzip, &lengths).unwrap(), contents.concat());
+            let packed: Vec<_> = contents.iter().flat_map(|content| zstd(content)).collect();
+            prop_assert_eq!(in_pieces(&file_with(&packed), Storage::Zstd, &lengths).unwrap(), contents.concat());
+        }
+
+        #[test]
+        fn any_bytes_that_say_they_are_compressed_are_content_or_an_error(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300), flags in 0u8..32,
+        ) {
+            let magics: [(&[u8], Storage); 2] = [(&[0x1f, 0x8b, 8, flags], Storage::Gzip), (zstd::MAGIC, Storage::Zstd)];
+            for (magic, storage) in magics {
+                let file = file_with(&[magic, &bytes].concat());
+                let mut content = Content::of(file, storage);
+                let budget = Budget::new(std::time::Duration::from_secs(5), 1 << 20);
+                content.limit(&budget);
+                let _ = content.read(0, 1 << 16);
+            }
+        }
+
+        #[test]
+        fn a_file_that_was_damaged_never_gives_other_content_to_its_end(
+            length in 1u32..400, at: prop::sample::Index, flip in 1u8..=255,
+        ) {
+            let content = numbered(length);
+            for (packed, storage) in [(gzip(&content), Storage::Gzip), (zstd(&content), Storage::Zstd)] {
+                let mut damaged = packed;
+                let at = at.index(damaged.len());
+                damaged[at] ^= flip;
+                // What is only said about the content, as a date, may be anything.
+                if let Ok(read) = in_pieces(&file_with(&damaged), storage, &[777]) {
+                    prop_assert!(read == content || read.is_empty(), "{storage:?}: byte {at} of {}", damaged.len());
+                }
+            }
+        }
     }
 }

@@ -271,6 +271,7 @@ fn printable(name: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -322,5 +323,25 @@ mod tests {
     #[test]
     fn names_are_one_printable_line() {
         assert_eq!(printable(OsStr::from_bytes(b"a\nb\xff.log")), "a\\x0ab\\xff.log");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_pattern_or_is_refused_in_words(text in "[a-z=./*?\\[\\]{}!,-]{0,20}|\\PC{0,20}") {
+            match text.parse::<LogPattern>() {
+                Ok(pattern) => {
+                    let _ = pattern.only_name();
+                    prop_assert!(!text.is_empty());
+                }
+                Err(why) => prop_assert!(!why.to_string().is_empty() && !why.to_string().contains('\n')),
+            }
+        }
+
+        #[test]
+        fn any_file_name_is_one_printable_line_and_a_plain_one_is_itself(name: Vec<u8>, plain in "[a-zA-Z0-9._ -]{1,20}") {
+            prop_assert!(!printable(OsStr::from_bytes(&name)).contains(char::is_control));
+            prop_assert_eq!(printable(OsStr::new(&plain)), plain);
+            let _ = is_temporary(OsStr::from_bytes(&name));
+        }
     }
 }

@@ -82,6 +82,7 @@ pub fn by_age(one: &Suffix, other: &Suffix) -> Option<Ordering> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn base(name: &str) -> (String, Option<Suffix>) {
         let (base, suffix) = base_of(OsStr::new(name));
@@ -119,5 +120,39 @@ mod tests {
         assert_eq!(by_age(&number(2), &number(1)), Some(Ordering::Less));
         assert_eq!(by_age(&Suffix::Date(b"20261121".into()), &Suffix::Date(b"20261122".into())), Some(Ordering::Less));
         assert_eq!(by_age(&number(1), &Suffix::Date(b"20261122".into())), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_rotation_makes_of_any_name_belongs_to_it(
+            name in "[a-z._=-]{0,9}[a-z]", number in 0u32..100_000, date in "20[0-9]{6}([-_.T]?[0-9]{4,6})?", end in 0usize..5,
+        ) {
+            let end = ["", ".gz", ".zst", ".bz2", ".xz"][end];
+            prop_assert_eq!(base(&format!("{name}.{number}{end}")), (name.clone(), Some(Suffix::Number(number))));
+            let digits = date.bytes().filter(u8::is_ascii_digit).collect();
+            prop_assert_eq!(base(&format!("{name}-{date}{end}")), (name.clone(), Some(Suffix::Date(digits))));
+            let (live, suffix) = infixed(OsStr::new(&format!("{name}.{number}.log{end}"))).unwrap();
+            prop_assert_eq!((live.to_str(), suffix), (Some(&*format!("{name}.log")), Suffix::Number(number)));
+        }
+
+        #[test]
+        fn any_bytes_are_a_name_of_their_own_or_begin_with_their_live_name(
+            name in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'-'), b'0'..=b'9', Just(b'T'), any::<u8>()], 0..40),
+        ) {
+            let name = OsString::from_vec(name);
+            let (live, suffix) = base_of(&name);
+            prop_assert!(name.as_bytes().starts_with(live.as_bytes()));
+            prop_assert_eq!(suffix.is_none(), live == name);
+            prop_assert!(infixed(&name).is_none_or(|(live, _)| live.len() < name.len()));
+            let _ = is_compressed_name(Path::new(&name));
+        }
+
+        #[test]
+        fn ages_are_an_order(one: u32, other: u32, dates in ("[0-9]{8}", "[0-9]{8}")) {
+            let (one, other) = (Suffix::Number(one), Suffix::Number(other));
+            prop_assert_eq!(by_age(&one, &other), by_age(&other, &one).map(Ordering::reverse));
+            let (one, other) = (Suffix::Date(dates.0.into()), Suffix::Date(dates.1.into()));
+            prop_assert_eq!(by_age(&one, &other), by_age(&other, &one).map(Ordering::reverse));
+        }
     }
 }

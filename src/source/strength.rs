@@ -57,6 +57,7 @@ fn clock(token: &[u8]) -> Option<Time<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn times_make_content_strong_and_banners_do_not() {
@@ -75,5 +76,22 @@ mod tests {
             assert!(!is_strong(&[weak.as_bytes()]), "{weak}");
         }
         assert!(is_strong(&[b"10:00:01 head", b"10:00:09 tip"]), "over both windows");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_strong_or_weak_and_more_of_them_never_make_them_weak(
+            text in proptest::collection::vec(prop_oneof![Just(b':'), Just(b'.'), b'0'..=b'9', any::<u8>()], 0..200), more: Vec<u8>,
+        ) {
+            prop_assert!(!is_strong(&[&text]) || is_strong(&[&text, &more]));
+        }
+
+        #[test]
+        fn two_times_are_strong_and_one_is_weak(one in 0u32..86_400, other in 0u32..86_400) {
+            let line = |second: u32| format!("{:02}:{:02}:{:02} x\n", second / 3600, second / 60 % 60, second % 60);
+            let (one_line, other_line) = (line(one), line(other));
+            prop_assert_eq!(is_strong(&[one_line.as_bytes(), other_line.as_bytes()]), one != other);
+            prop_assert!(is_strong(&[line(one).replace(" x", ".25 x").as_bytes()]));
+        }
     }
 }

@@ -166,6 +166,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_bad_pattern_is_explained_in_one_sentence_that_shows_it() {
@@ -180,5 +181,22 @@ mod tests {
         let pattern = Pattern::new("price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)(?P<note> .+)?").unwrap();
         assert_eq!(pattern.captures_json(b"price ACME 150.25").unwrap(), r#"{"symbol":"ACME","price":150.25}"#);
         assert_eq!(pattern.captures_json(b"none"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_pattern_that_takes_any_line_or_is_refused_in_one_line(
+            text in "[a-z(){}\\[\\]|*+?.^$\\\\0-9<>P]{0,20}|\\PC{0,20}", line: Vec<u8>, with in "[$a-z0-9{}*]{0,9}",
+        ) {
+            match Pattern::new(&text) {
+                Ok(pattern) => {
+                    let json = pattern.captures_json(&line);
+                    prop_assert_eq!(json.is_some(), pattern.matches(&line));
+                    prop_assert!(json.is_none_or(|json| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&json).is_ok()));
+                    prop_assert!(pattern.matches(&line) || pattern.replace(&line, &with) == line);
+                }
+                Err(why) => prop_assert!(!why.to_string().is_empty() && !why.to_string().contains('\n')),
+            }
+        }
     }
 }

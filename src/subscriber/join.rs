@@ -69,6 +69,20 @@ pub struct Had {
     pub starts: BTreeSet<Spot>,
 }
 
+impl Had {
+    /// Up to where a generation was read where the id has several positions of it.
+    fn end(&self, serial: u64) -> Option<u64> {
+        self.positions.get(&serial)?.iter().map(|position| position.offset).max()
+    }
+
+    /// Whether what starts at `one` was had, and what starts at `other` was not: then they are no record together, though
+    /// it may look so to who reads on in the middle of the first.
+    fn parts(&self, one: Spot, other: Spot) -> bool {
+        let one_had = self.end(one.0).is_some_and(|end| one.1 < end) && !self.starts.contains(&one);
+        one_had && self.starts.contains(&other)
+    }
+}
+
 /// How lines are put together.
 #[derive(Clone, Copy)]
 pub struct Way<'a> {
@@ -150,7 +164,10 @@ impl Joiner {
         }
         let open = &mut self.open[stream];
         open.since = Some(Instant::now());
-        let line = match open.part.take() {
+        let (had, first) = (&self.had, whole.joined.start);
+        // What stands behind a group that was not had was not had either.
+        let follows = open.group.as_ref().is_some_and(|group| !had.parts(group.joined.start, first));
+        let line = match open.part.take().filter(|part| follows || !had.parts(part.joined.start, first)) {
             Some(mut part) => {
                 part.extend(b"", whole, limit);
                 *part
@@ -161,9 +178,11 @@ impl Joiner {
             open.part = Some(Box::new(line));
             return None;
         }
-        let line = Group { trace: Trace::new(&line.joined.text), lines: 1, ..line };
         let Some(multiline) = way.multiline else { return self.give(line.joined) };
+        let trace = if matches!(multiline, Multiline::Auto) { Trace::new(&line.joined.text) } else { Trace::default() };
+        let line = Group { trace, lines: 1, ..line };
         if let Some(group) = &mut open.group
+            && !had.parts(group.joined.start, line.joined.start)
             && group.takes(&line, multiline, way.line_bytes_max)
         {
             group.extend(b"\n", line, limit);
@@ -191,8 +210,7 @@ impl Joiner {
     fn give(&mut self, joined: Joined) -> Option<Joined> {
         let given = self.given.entry(joined.end.0).or_default();
         *given = (*given).max(joined.end.1);
-        let had = self.had.positions.get(&joined.end.0).and_then(|had| had.iter().map(|position| position.offset).max());
-        let again = had.is_some_and(|had| joined.end.1 <= had) && !self.had.starts.contains(&joined.start);
+        let again = self.had.end(joined.end.0).is_some_and(|end| joined.end.1 <= end) && !self.had.starts.contains(&joined.start);
         (!again).then_some(joined)
     }
 
@@ -240,7 +258,7 @@ impl Group {
     fn new(start: Spot, end: Spot, text: &[u8], missing: u64, time: Option<Timestamp>, position: Position, limit: usize) -> Self {
         let length = text.len() as u64 + missing;
         let joined = Joined { start, end, text: text[..text.len().min(limit)].to_vec(), length, time };
-        Group { joined, starts: vec![(start.0, position)], lines: 1, trace: Trace::new(text) }
+        Group { joined, starts: vec![(start.0, position)], lines: 1, trace: Trace::default() }
     }
 
     /// Whether `line` belongs to this group, which has room for it.
@@ -265,6 +283,140 @@ impl Group {
         for (serial, position) in other.starts {
             if self.starts.iter().all(|(known, _)| *known != serial) {
                 self.starts.push((serial, position));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::{Check, GenerationId, Hint, SourceId};
+    use crate::source::split::{complete, lines};
+    use proptest::prelude::*;
+
+    /// Groups that are longer are several records: short, so that it happens.
+    const LINE_BYTES_MAX: usize = 120;
+
+    fn position(offset: u64) -> Position {
+        let check = Check::of(offset, &[]);
+        Position { source: SourceId::of("app"), generation: GenerationId::of(&[]), offset, check, hint: Hint::NO_FILE }
+    }
+
+    /// What `content` comes to from `from` on, read in pieces that end at `cuts`: after each line the records so far, and
+    /// what ids say then.
+    fn joined(
+        mut joiner: Joiner,
+        content: &[u8],
+        from: u64,
+        cuts: &[usize],
+        way: &Way<'_>,
+    ) -> (Vec<Joined>, Vec<(usize, Vec<Position>)>) {
+        let (mut records, mut ids) = (Vec::new(), Vec::new());
+        let mut at = from as usize;
+        for cut in cuts.iter().copied().chain([content.len()]).filter(|cut| *cut >= from as usize) {
+            let whole = at + complete(&content[at..cut.max(at)]);
+            for line in lines(&content[at..whole], at as u64, LINE_BYTES_MAX) {
+                records.extend(joiner.take(1, &line, position(line.start), way));
+                ids.push((records.len(), joiner.positions(1, Some(position(line.end)))));
+            }
+            at = whole;
+        }
+        records.extend(std::iter::from_fn(|| joiner.end_quiet(true)));
+        (records, ids)
+    }
+
+    /// A client that had what an id with these positions says, and where it reads on.
+    fn resumed(positions: &[Position]) -> (Joiner, u64) {
+        let several = if positions.len() > 1 { BTreeMap::from([(1, positions.to_vec())]) } else { BTreeMap::new() };
+        let starts = positions.iter().map(|position| (1, position.offset)).collect();
+        let from = positions.iter().map(|position| position.offset).min().expect("a position");
+        (Joiner::resumed(Had { positions: several, starts }), from)
+    }
+
+    /// Numbered lines, some of which belong to the one before; in the CRI format on two streams, in parts.
+    fn content(kinds: &[(u8, bool, bool)], format: Format) -> Vec<u8> {
+        let texts =
+            ["INFO x", "  indented", "Traceback (most recent call last):", "ValueError: no", "", "ERROR no", "a.B$Exception: no"];
+        let line = |(number, (kind, err, partial)): (usize, &(u8, bool, bool))| {
+            let text = texts[usize::from(*kind) % texts.len()];
+            let text = if text.is_empty() { String::new() } else { format!("{text} <{number}>") };
+            match format {
+                Format::Plain => format!("{text}\n"),
+                _ => format!(
+                    "2026-11-22T10:00:00Z {} {} {text} <{number}>\n",
+                    if *err { "stderr" } else { "stdout" },
+                    if *partial { "P" } else { "F" }
+                ),
+            }
+        };
+        kinds.iter().enumerate().map(line).collect::<String>().into_bytes()
+    }
+
+    fn ways() -> Vec<Option<Multiline>> {
+        let pattern = |text| Pattern::new(text).unwrap();
+        let continuation = Multiline::Continuation(pattern("^  "));
+        vec![None, Some(Multiline::Auto), Some(Multiline::Start(pattern("^[A-Z]"))), Some(continuation)]
+    }
+
+    proptest! {
+        #[test]
+        fn records_cover_all_bytes_once_whatever_the_cuts_and_wherever_a_client_comes_back(
+            kinds in proptest::collection::vec(any::<(u8, bool, bool)>(), 0..40),
+            cuts in proptest::collection::vec(0usize..2000, 0..12),
+            way in 0usize..4, cri: bool,
+        ) {
+            let format = if cri { Format::Cri } else { Format::Plain };
+            let (content, multiline, clock) = (content(&kinds, format), &ways()[way], Clock::default());
+            let way = Way { format, multiline: multiline.as_ref(), clock: &clock, line_bytes_max: LINE_BYTES_MAX };
+            let (all, ids) = joined(Joiner::default(), &content, 0, &[], &way);
+
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(content.len())).collect();
+            cuts.sort_unstable();
+            prop_assert_eq!(&joined(Joiner::default(), &content, 0, &cuts, &way), &(all.clone(), ids.clone()));
+
+            let text: Vec<u8> = all.iter().flat_map(|record| [&record.text[..], b"\n"].concat()).collect();
+            for number in 0..kinds.len() {
+                let mark = format!("<{number}>");
+                prop_assert_eq!(memchr::memmem::find_iter(&text, &mark).count(), memchr::memmem::find_iter(&content, &mark).count());
+            }
+            prop_assert!(all.iter().all(|record| record.length == record.text.len() as u64));
+            if !cri {
+                let ends = all.iter().map(|record| record.end.1);
+                let starts = all.iter().map(|record| record.start.1).chain([content.len() as u64]);
+                prop_assert_eq!([0].into_iter().chain(ends).collect::<Vec<_>>(), starts.collect::<Vec<_>>());
+                prop_assert!(all.iter().all(|record| content[record.start.1 as usize..][..record.text.len()] == record.text[..]));
+            }
+
+            for (given, positions) in ids {
+                let (joiner, from) = resumed(&positions);
+                let (rest, _) = joined(joiner, &content, from, &cuts, &way);
+                prop_assert_eq!(&rest, &all[given..], "after {} records, at {:?}", given, positions);
+            }
+        }
+
+        #[test]
+        fn lines_that_time_has_parted_are_given_once_all_the_same(
+            kinds in proptest::collection::vec(any::<(u8, bool, bool)>(), 1..30), pause in 0usize..30, cri: bool,
+        ) {
+            let format = if cri { Format::Cri } else { Format::Plain };
+            let (content, clock) = (content(&kinds, format), Clock::default());
+            let way = Way { format, multiline: Some(&Multiline::Auto), clock: &clock, line_bytes_max: 1 << 20 };
+            let (mut joiner, mut records) = (Joiner::default(), Vec::new());
+            for (number, line) in lines(&content, 0, 1 << 20).enumerate() {
+                records.extend(joiner.take(1, &line, position(line.start), &way));
+                if number == pause {
+                    records.extend(std::iter::from_fn(|| joiner.end_quiet(true)));
+                    let (joiner, from) = resumed(&joiner.positions(1, Some(position(line.end))));
+                    records.extend(joined(joiner, &content, from, &[], &way).0);
+                    break;
+                }
+            }
+            records.extend(std::iter::from_fn(|| joiner.end_quiet(true)));
+            let text: Vec<u8> = records.into_iter().flat_map(|record| [&record.text[..], b"\n"].concat()).collect();
+            for number in 0..kinds.len() {
+                let mark = format!("<{number}>");
+                prop_assert_eq!(memchr::memmem::find_iter(&text, &mark).count(), memchr::memmem::find_iter(&content, &mark).count());
             }
         }
     }

@@ -15,6 +15,7 @@ const CLOSE: u8 = 0x88;
 #[derive(Default)]
 pub struct Frames {
     out: Out,
+    /// The id of a line, before its length is known.
     id: Vec<u8>,
 }
 
@@ -65,9 +66,13 @@ impl Sink for Frames {
         for line in run.lines() {
             id.clear();
             mint.write(line.end, run.piece.tip(line.end), &mut id);
-            self.frame(TEXT, &[&id, b" ", line.bytes]);
+            self.frame(TEXT, &[&id, line.bytes]);
         }
         self.id = id;
+    }
+
+    fn around_ids(&self) -> (&'static [u8], &'static [u8]) {
+        (b"", b" ")
     }
 
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>) {
