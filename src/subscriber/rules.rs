@@ -235,7 +235,7 @@ mod tests {
             let rules = Rules { redact, ..Rules::default() };
             let bytes: Vec<u8> = [&before[..], b"hunter2", &after].concat().into_iter().filter(|byte| *byte != b'\n').collect();
             let line = Line::new(&bytes, 100, 100 + bytes.len() as u64, limit);
-            let record = rules.apply(&origin, line).unwrap();
+            let record = rules.apply(&origin, line, &mut Throttle::default()).unwrap();
             prop_assert_eq!((record.start, record.end), (100, 100 + bytes.len() as u64));
             prop_assert!(memchr::memmem::find(&record.line, b"hunter2").is_none());
             prop_assert!(record.cut_from.is_none() || record.line.len() <= limit);
