@@ -32,6 +32,9 @@ struct Found {
     back: Back<Option<Timestamp>>,
 }
 
+/// Where a record starts, by serial and offset, and the time that it carries.
+type Timed = (u64, u64, Option<Timestamp>);
+
 /// Finds where the last `count` records start, over all of `selected` together, that end at or before the positions of
 /// `cursor`. A log that the id does not name has none.
 pub fn before(selected: &[Arc<Log>], cursor: &Cursor, count: usize, counting: &mut Counting<'_>) -> Started {
@@ -106,7 +109,7 @@ fn joined_from(
     from: Place,
     bounds: &Bounds,
     counting: &mut Counting<'_>,
-) -> (Vec<(u64, u64)>, Vec<(u64, u64, Option<Timestamp>)>) {
+) -> (Vec<(u64, u64)>, Vec<Timed>) {
     let (mut joiner, mut all, mut found) = (Joiner::default(), Vec::new(), Vec::new());
     let (line_bytes_max, way, time_of) = (counting.line_bytes_max, counting.way, counting.time_of);
     let mut keep = |joined: Option<Joined>| {
