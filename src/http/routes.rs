@@ -228,7 +228,7 @@ fn asset_response(asset: &'static Asset, request: &HttpRequest, state: &State) -
         name.trim() == "gzip" && weight.trim() != "q=0"
     });
     if takes_gzip {
-        return answer.insert_header((CONTENT_ENCODING, "gzip")).body(&asset.gzip[..]);
+        return answer.insert_header((CONTENT_ENCODING, "gzip")).body(asset.gzip());
     }
     answer.body(&*asset.body)
 }

@@ -2,7 +2,7 @@
 //! step; they never load anything from another host and never need an inline script or style. Comments and
 //! indentation stay here: what travels is the code.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use miniz_oxide::deflate::compress_to_vec;
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,8 +18,7 @@ pub struct Asset {
     pub content_type: &'static str,
     /// Its text.
     pub body: String,
-    /// The same, as gzip.
-    pub gzip: Vec<u8>,
+    gzip: OnceLock<Vec<u8>>,
     /// Its `ETag`: the same for the same text.
     pub etag: String,
 }
@@ -70,8 +69,12 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 impl Asset {
     fn new(path: &'static str, content_type: &'static str, body: String) -> Self {
         let etag = format!("\"{:016x}\"", xxh3_64(body.as_bytes()));
-        let gzip = gzip(body.as_bytes());
-        Asset { path, content_type, body, gzip, etag }
+        Asset { path, content_type, body, gzip: OnceLock::new(), etag }
+    }
+
+    /// The text as gzip; compressed when it is first asked for.
+    pub fn gzip(&self) -> &[u8] {
+        self.gzip.get_or_init(|| gzip(self.body.as_bytes()))
     }
 }
 

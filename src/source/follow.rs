@@ -1,7 +1,7 @@
 //! The follower: the one writer of the catalog. Finds logs, and looks at every one when something rang or its time has
 //! come. One thread; never knows who reads.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -79,6 +79,7 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
         watched: Vec::new(),
         by_path: HashMap::new(),
         open_files: 0,
+        hot_bytes: 0,
         changed: false,
         announced: Instant::now(),
         kit: Kit { settings, serial: 0, block: Block::default(), folders: Folders::default() },
@@ -93,6 +94,8 @@ struct Watched {
     followed: Followed,
     /// Whether it has changed since that was last announced.
     changed: bool,
+    /// How many bytes of it are in the hot tail.
+    hot_bytes: usize,
     due: Instant,
     hot_until: Instant,
 }
@@ -104,6 +107,8 @@ struct Rounds {
     watched: Vec<Watched>,
     /// How many files of logs are open.
     open_files: usize,
+    /// How many bytes of all logs are in the hot tail.
+    hot_bytes: usize,
     /// Whether anything has changed since that was last announced, and when that was.
     changed: bool,
     announced: Instant,
@@ -125,10 +130,8 @@ impl Rounds {
                 scan_due = Instant::now() + SCAN;
             }
             self.mark_due(&rung, started);
-            if self.look_at_due(started, scan_due) {
-                self.changed = true;
-                self.shed();
-            }
+            self.changed |= self.look_at_due(started, scan_due);
+            self.shed();
             self.announce();
             // Whoever asked is answered when all that was there then has been read, unless that takes too long.
             if !self.watched.iter().any(|watched| watched.followed.behind) || asked_at.elapsed() > ANSWER {
@@ -191,6 +194,7 @@ impl Rounds {
             if watched.followed.look(&mut self.kit, now) {
                 changed = true;
                 watched.changed = true;
+                self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
                 watched.hot_until = now + HOT;
             }
             let notified = watched.followed.home.live.parent().is_some_and(|folder| self.watch.covers(folder));
@@ -310,7 +314,9 @@ impl Rounds {
         info!(log = &*log.name, path = ?log.path, "following");
         owners.add(&followed);
         self.open_files += followed.open_files();
-        self.watched.push(Watched { followed, changed: true, due: now, hot_until: now + HOT });
+        let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: now, hot_until: now + HOT };
+        self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
+        self.watched.push(watched);
         self.close_surplus();
         self.logs.add(log);
         Ok(())
@@ -318,18 +324,24 @@ impl Rounds {
 
     /// Keeps the newest records of all logs within the memory they may take.
     fn shed(&mut self) {
-        let bytes = |watched: &Watched| watched.followed.log.state().tail.bytes();
-        let mut excess = self.watched.iter().map(bytes).sum::<usize>().saturating_sub(self.kit.settings.hot_tail_bytes);
-        while excess > 0 {
-            let sizes: BTreeMap<usize, usize> = self.watched.iter().map(bytes).zip(0..).collect();
-            let Some((_, &largest)) = sizes.last_key_value() else { return };
+        while self.hot_bytes > self.kit.settings.hot_tail_bytes {
+            let Some(largest) = self.watched.iter_mut().max_by_key(|watched| watched.hot_bytes) else { return };
             let mut freed = 0;
-            self.watched[largest].followed.log.update(|state| freed = state.tail.shed());
+            largest.followed.log.update(|state| freed = state.tail.shed());
+            largest.hot_bytes -= freed;
+            self.hot_bytes -= freed;
             if freed == 0 {
                 return;
             }
-            excess = excess.saturating_sub(freed);
         }
+    }
+}
+
+impl Watched {
+    /// Counts its hot bytes anew; how many more there are, which may be less than none.
+    fn count_hot_bytes(&mut self) -> isize {
+        let before = std::mem::replace(&mut self.hot_bytes, self.followed.log.state().tail.bytes());
+        self.hot_bytes as isize - before as isize
     }
 }
 

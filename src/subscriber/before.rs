@@ -104,12 +104,7 @@ fn joined_back(log: &Log, bounds: &Bounds, count: usize, until: Instant, countin
 }
 
 /// Where the records start from `from` on within `bounds`, and those of them that are wanted, with their times.
-fn joined_from(
-    log: &Log,
-    from: Place,
-    bounds: &Bounds,
-    counting: &mut Counting<'_>,
-) -> (Vec<(u64, u64)>, Vec<Timed>) {
+fn joined_from(log: &Log, from: Place, bounds: &Bounds, counting: &mut Counting<'_>) -> (Vec<(u64, u64)>, Vec<Timed>) {
     let (mut joiner, mut all, mut found) = (Joiner::default(), Vec::new(), Vec::new());
     let (line_bytes_max, way, time_of) = (counting.line_bytes_max, counting.way, counting.time_of);
     let mut keep = |joined: Option<Joined>| {
