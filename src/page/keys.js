@@ -12,8 +12,6 @@ export const KEYS = [
   [["k", "ArrowUp"], "up", "previous line"],
   [["g", "Home"], "top", "first line; again: load older ones"],
   [["G", "End"], "bottom", "go to live"],
-  [["PageUp"], "pageUp", "a page up"],
-  [["PageDown"], "pageDown", "a page down"],
   [[" "], "pause", "pause, or follow"],
   [["Enter", "o"], "open", "show all of a line, or fold it"],
   [["m"], "mark", "mark a line; differences of time count from it"],
@@ -48,6 +46,6 @@ export function actionOf(event, inBox) {
 
 /** @param {string} key @returns {string} as it stands on a keyboard */
 export function keyName(key) {
-  const names = { " ": "space", ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc", PageUp: "PgUp", PageDown: "PgDn" };
+  const names = { " ": "space", ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc" };
   return /** @type {Record<string, string>} */ (names)[key] ?? key;
 }

@@ -4,21 +4,23 @@ import { Hub } from "./hub.js";
 
 /** @typedef {import("./hub.js").Port} Port */
 
-/** @returns {Port} */
-export function connect() {
+/** @param {() => void} failed called if it turns out that it can't be had @returns {Port} */
+export function connect(failed) {
   const options = /** @type {WorkerOptions} */ ({ type: "module", name: "sidetail" });
   const url = new URL("./worker.js", import.meta.url);
   const { SharedWorker, Worker } = /** @type {any} */ (globalThis);
   try {
-    if (SharedWorker) return new SharedWorker(url, options).port;
+    const worker = SharedWorker ? new SharedWorker(url, options) : new Worker(url, options);
+    worker.onerror = failed;
+    return worker.port ?? worker;
   } catch {
-    // Some browsers have it and do not let it run.
+    // Some browsers have none, or do not let them run.
+    return here();
   }
-  try {
-    if (Worker) return new Worker(url, options);
-  } catch {
-    // The page itself can do it, more slowly.
-  }
+}
+
+/** A hub in the page itself. @returns {Port} */
+export function here() {
   const channel = new MessageChannel();
   new Hub().join(channel.port1);
   return channel.port2;

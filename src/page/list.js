@@ -82,14 +82,6 @@ export class List {
     this.tell.moved();
   }
 
-  /** @param {number} pages */
-  turn(pages) {
-    this.following = false;
-    this.#anchorAt(Math.max(0, this.#virtual() + pages * (this.scroller.clientHeight - 2 * LINE)));
-    this.schedule();
-    this.tell.moved();
-  }
-
   /** Rows look different now: these, or all. @param {number} [number] */
   refresh(number) {
     if (number === undefined) this.#allStale = true;

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     /// The most that the page may be, uncompressed, in bytes.
-    const BYTES_MAX: usize = 100_000;
+    const BYTES_MAX: usize = 100 << 10;
 
     #[test]
     fn the_page_loads_its_own_assets_by_relative_links_and_nothing_else() {

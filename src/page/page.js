@@ -6,7 +6,7 @@ import { Selecting } from "./copy.js";
 import { matcher, marks, parameters, parse, quoted, toggled, withField } from "./find.js";
 import { count as countTimes, draw, rowAt, sum } from "./histogram.js";
 import { KEYS, actionOf, keyName } from "./keys.js";
-import { connect, holdLock } from "./link.js";
+import { connect, here, holdLock } from "./link.js";
 import { List } from "./list.js";
 import { Look, make } from "./look.js";
 import { ERROR, ownPosition } from "./row.js";
@@ -41,7 +41,7 @@ class Ops {
 
   constructor() {
     this.look = new Look((number) => this.view.rows.get(number));
-    this.view = new View(connect(), (row, before) => this.look.lines(row, before), {
+    this.view = new View({ connect, here }, (row, before) => this.look.lines(row, before), {
       changed: (how) => this.#changed(how),
       state: () => this.#state(),
       arrived: (rows) => this.bar.arrived(rows),
@@ -161,7 +161,7 @@ class Ops {
   }
 
   #state() {
-    this.#refused(this.view.refused);
+    this.#refused(this.query.errors[0] ?? this.view.refused);
     if (this.view.state.kind === "history" || (!this.view.attached && !this.behind)) this.#learnSoon();
     this.#showState();
   }
@@ -394,8 +394,6 @@ class Ops {
     up: () => this.seek(-1, () => true),
     top: () => (this.view.loadOlder(), this.select(this.rows.first)),
     bottom: () => this.goLive(),
-    pageUp: () => this.list.turn(-1),
-    pageDown: () => this.list.turn(1),
     pause: () => (this.list.following ? this.list.pause() : this.goLive()),
     open: (number) => this.toggle(number),
     mark: (number) => this.mark(number),
@@ -454,14 +452,14 @@ class Ops {
     addEventListener("keydown", (event) => this.#key(event));
     addEventListener("popstate", () => [(this.now = address.read(location.search)), this.show()]);
     addEventListener("resize", () => this.#soon("resize", 150, () => this.#setLook({})));
-    addEventListener("online", () => this.view.port.postMessage({ type: "hurry" }));
-    addEventListener("pagehide", () => this.view.port.postMessage({ type: "bye" }));
+    addEventListener("online", () => this.view.ask({ type: "hurry" }));
+    addEventListener("pagehide", () => this.view.ask({ type: "bye" }));
     addEventListener("pageshow", (event) => event.persisted && this.show());
     document.addEventListener("visibilitychange", () => {
       this.bar.seen();
       this.list.schedule();
       this.#redraw(true);
-      if (!document.hidden) this.view.port.postMessage({ type: "hurry" });
+      if (!document.hidden) this.view.ask({ type: "hurry" });
     });
     setInterval(() => this.#tick(), 1000);
     this.#listenToTimes();
@@ -482,6 +480,7 @@ class Ops {
       return buckets.from + Math.min(1, Math.max(0, event.offsetX / canvas.clientWidth)) * buckets.all.length * buckets.step;
     };
     canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+      if (!this.buckets) return;
       start = time(event);
       canvas.setPointerCapture(event.pointerId);
     });
@@ -491,6 +490,7 @@ class Ops {
       this.#redraw();
     });
     canvas.addEventListener("pointerup", (/** @type {PointerEvent} */ event) => {
+      if (Number.isNaN(start)) return;
       const [from, to] = this.chosen ?? [start, start];
       this.chosen = null;
       const isRange = to - from >= (this.buckets?.step ?? 0) && event.offsetX >= 0;
@@ -565,7 +565,7 @@ async function start() {
   ops.listen();
   ops.show();
   ops.learn();
-  ops.view.port.postMessage({ type: "lock", lock: await holdLock() });
+  ops.view.ask({ type: "lock", lock: await holdLock() });
 }
 
 start();

@@ -52,18 +52,37 @@ export class View {
   #had = new Set();
   #loadingNewer = false;
   #joined = false;
+  /** @type {import("./hub.js").Port | null} */
+  #port = null;
   #turn = 0;
+  #joins = 0;
 
   /**
-   * @param {import("./hub.js").Port} port
+   * @param {Pick<typeof import("./link.js"), "connect" | "here">} link
    * @param {(row: Row, before: Row | undefined) => number} measure
    * @param {Listener} tell
    */
-  constructor(port, measure, tell) {
+  constructor(link, measure, tell) {
     this.rows = new Ring(measure);
-    this.port = port;
+    this.link = link;
     this.tell = tell;
+  }
+
+  /** Asks the hub, to which the way is made when it is needed: the first lines come first. @param {import("./hub.js").Asked} asked */
+  ask(asked) {
+    const port = this.#port ?? this.#use(this.link.connect(() => {
+      // Its code can't be had: the agent went away just now.
+      this.#use(this.link.here());
+      this.#joins = 0;
+      this.#join();
+    }));
+    port.postMessage(asked);
+  }
+
+  /** @param {import("./hub.js").Port} port */
+  #use(port) {
     port.onmessage = ({ data }) => this.#said(data);
+    return (this.#port = port);
   }
 
   /** Shows something else. @param {URLSearchParams} filter @param {Where} where */
@@ -81,19 +100,17 @@ export class View {
     this.#where = where;
     this.rows.clear();
     this.tell.changed("all");
-    const live = new URLSearchParams(filter);
-    for (const [name, value] of [["from", "end"], ["data", "json"], ["notices", "true"]]) live.set(name, value);
     this.#joined = false;
-    if (where.until) this.port.postMessage({ type: "bye", turn: ++this.#turn });
-    else this.port.postMessage({ type: "open", url: new URL(`events?${live}`, document.baseURI).href, turn: ++this.#turn });
-    this.#attempt(() => this.#openPages());
+    this.#turn++;
+    if (this.#port) this.ask({ type: "bye" });
+    this.#attempt(() => this.#openPages()).then(() => this.#join());
   }
 
   /** Goes to the end of the log at once, whatever lies between. */
   goLive() {
     const catchingUp = this.state.kind === "history";
     if (this.attached && !catchingUp) return;
-    if (catchingUp) this.port.postMessage({ type: "skip" });
+    if (catchingUp) this.ask({ type: "skip" });
     this.open(this.#filter, { at: "", since: "", until: "" });
   }
 
@@ -101,7 +118,7 @@ export class View {
   #said(said) {
     if (said.turn !== this.#turn) return;
     if (said.type === "rows") {
-      this.port.postMessage({ type: "took", count: said.rows.length });
+      this.ask({ type: "took", count: said.rows.length });
       this.tell.arrived(said.rows);
       this.#take(said.rows);
     } else if (said.type === "state") {
@@ -110,8 +127,18 @@ export class View {
       this.tell.state();
     } else if (said.type === "joined") {
       this.#joined = true;
+      if (!this.#where.at && !this.#where.since) this.loadNewer();
       this.tell.changed("below");
     } else if (said.type === "overrun") this.#fallBehind();
+  }
+
+  /** Has the stream of what arrives from now on. */
+  #join() {
+    if (this.#where.until || this.refused || this.#joins === this.#turn) return;
+    this.#joins = this.#turn;
+    const live = new URLSearchParams(this.#filter);
+    for (const [name, value] of [["from", "end"], ["data", "json"], ["notices", "true"]]) live.set(name, value);
+    this.ask({ type: "open", url: new URL(`events?${live}`, document.baseURI).href, turn: this.#turn });
   }
 
   /** What is there before anything arrives. Does not wait for the stream: both meet in {@link #attach}. */
@@ -296,10 +323,13 @@ export class View {
         if (signal.aborted) return;
         if (error instanceof Refused) {
           this.refused = error.message;
+          this.state = { kind: "refused", why: error.message };
           this.searching = 0;
           this.tell.state();
           return;
         }
+        // The stream says how long it waits for an agent that is away.
+        this.#join();
         await new Promise((done) => setTimeout(done, wait));
       }
     }

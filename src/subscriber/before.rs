@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::join::{Joined, Joiner};
+use super::join::{Joined, Joiner, Spot};
 use super::reader::Reader;
 use super::start::{Counting, EarlyGap, Started};
 use crate::position::{Cursor, Position};
@@ -23,6 +23,9 @@ const BACK_TIME_MAX: Duration = Duration::from_millis(700);
 /// How many lines may have no time until a place counts as one without.
 const PROBED_LINES_MAX: usize = 200;
 
+/// Where a record starts, as serial and offset, and its time.
+type Timed = (u64, u64, Option<Timestamp>);
+
 /// What was found of one log: the newest record first, with the time that it counts by.
 struct Found {
     log: Arc<Log>,
@@ -31,9 +34,6 @@ struct Found {
     bounds: Bounds,
     back: Back<Option<Timestamp>>,
 }
-
-/// Where a record starts, by serial and offset, and the time that it carries.
-type Timed = (u64, u64, Option<Timestamp>);
 
 /// Finds where the last `count` records start, over all of `selected` together, that end at or before the positions of
 /// `cursor`. A log that the id does not name has none.
@@ -104,7 +104,7 @@ fn joined_back(log: &Log, bounds: &Bounds, count: usize, until: Instant, countin
 }
 
 /// Where the records start from `from` on within `bounds`, and those of them that are wanted, with their times.
-fn joined_from(log: &Log, from: Place, bounds: &Bounds, counting: &mut Counting<'_>) -> (Vec<(u64, u64)>, Vec<Timed>) {
+fn joined_from(log: &Log, from: Place, bounds: &Bounds, counting: &mut Counting<'_>) -> (Vec<Spot>, Vec<Timed>) {
     let (mut joiner, mut all, mut found) = (Joiner::default(), Vec::new(), Vec::new());
     let (line_bytes_max, way, time_of) = (counting.line_bytes_max, counting.way, counting.time_of);
     let mut keep = |joined: Option<Joined>| {

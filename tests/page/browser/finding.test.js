@@ -138,6 +138,7 @@ test("since: starts at a time; a range chosen in the histogram becomes a filter"
   await find(page, `since:${new Date(base + 1_000_000).toISOString()}`);
   const since = await until(page, (lines) => lines.length === 400, "since then");
   assert.equal(since[0], log.written[200]);
+  await page.locator("#histogram[aria-label^='400 lines']").waitFor();
   await find(page, "");
   await until(page, (lines) => lines.length === 600, "history");
   await page.locator("#histogram[aria-label^='600 lines']").waitFor();

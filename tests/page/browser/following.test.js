@@ -183,6 +183,8 @@ test("a tab that stands still while more comes than it holds says how far behind
   log.write(1000);
   const page = await open(context, await world.start());
   await until(page, (lines) => lines.length === 1000, "history");
+  log.write(1);
+  await until(page, (lines) => lines.length === 1001, "live lines");
   await page.locator("#lines").press("g");
   await says(page, "#follow", /Paused/);
   for (let piece = 0; piece < 22; piece++) log.write(10_000);
