@@ -118,9 +118,16 @@ test("copying a selection gives the lines of it that are not in the document, to
   log.write(1000);
   const page = await open(context, await world.start());
   await until(page, (lines) => lines.length === 1000, "history");
-  await page.locator("#lines").press("PageUp");
+  await page.locator("#lines").hover();
+  await page.mouse.wheel(0, -600);
   await says(page, "#follow", /Paused/);
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await page.evaluate(async () => {
+    const lines = /** @type {HTMLElement} */ (document.getElementById("lines"));
+    for (let still = 0, top = -1; still < 5; top = lines.scrollTop) {
+      await new Promise((done) => requestAnimationFrame(done));
+      still = lines.scrollTop === top ? still + 1 : 0;
+    }
+  });
   const from = page.locator(".row .text").nth(20);
   const box = /** @type {any} */ (await from.boundingBox());
   const first = String(await from.textContent()).replace("▸", "");
