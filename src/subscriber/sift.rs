@@ -190,7 +190,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
         fn whole_blocks_are_judged_as_their_lines_are(
             bytes in text(), all in some(), none in some(), touching in some(), limit in 1usize..80,
