@@ -22,6 +22,7 @@ mod discovery;
 mod bad_input;
 mod before;
 mod rules;
+mod shared;
 mod options;
 mod routes;
 mod slow_start;
