@@ -235,6 +235,7 @@ mod tests {
             ("10:00:00 |DEBUG| x", Some(Level::Debug)),
             ("127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"GET /error HTTP/1.1\" 200 5", None),
             ("an error is mentioned here", None),
+            ("a call (error is nil) and its [info about it]", None),
             ("the terror of errors", None),
             ("", None),
         ] {

@@ -125,7 +125,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_a_program_writes_is_read_back(
-            given in proptest::collection::vec(("[a-zA-Z_@][a-zA-Z0-9_.@/-]{0,9}", any::<String>()), 1..9),
+            given in proptest::collection::vec(("[a-zA-Z_@][a-zA-Z0-9_.@/-]{0,9}", prop_oneof![any::<String>(), "[ \t\n\r\"\\\\=a]{0,9}"]), 1..9),
             word in "( [a-z]{1,4})?",
         ) {
             let line: Vec<String> = given.iter().map(|(key, value)| format!("{key}={}{word}", written(value))).collect();

@@ -144,9 +144,8 @@ pub fn of_number(number: f64) -> Option<Timestamp> {
         }
         _ => return None,
     };
-    // A double has not quite the digits: no more than microseconds are promised, and what is whole is reckoned alone.
-    let microseconds = |number: f64| (number * microseconds_per_unit).round() as i64;
-    Timestamp::from_microsecond(microseconds(number.trunc()) + microseconds(number.fract())).ok()
+    // A double has not quite the digits: no more than microseconds are promised.
+    Timestamp::from_microsecond((number * microseconds_per_unit).round() as i64).ok()
 }
 
 /// `1795341600.123` or `1795341600123` before a space or a bracket.
@@ -316,6 +315,8 @@ mod tests {
             ("I1122 10:00:00.123456    1 main.go:1] x", "2026-11-22T10:00:00.123456Z"),
             ("1795341600.25 x", "2026-11-22T10:00:00.25Z"),
             ("1795341600250 x", "2026-11-22T10:00:00.25Z"),
+            ("Nov 22, 2026 12:30:00 AM com.example.App main", "2026-11-22T00:30:00Z"),
+            ("Nov 22, 2026 12:30:00 PM com.example.App main", "2026-11-22T12:30:00Z"),
             ("2016-12-31T23:59:60Z a leap second", "2016-12-31T23:59:59Z"),
         ] {
             assert_eq!(found(line).as_deref(), Some(time), "{line}");

@@ -61,8 +61,9 @@ impl Trace {
     }
 
     fn next(self, line: &[u8]) -> Option<State> {
-        let blank = line.trim_ascii().is_empty();
-        let indented = line.first().is_some_and(|first| b" \t".contains(first)) && !blank;
+        // PostgreSQL indents the empty lines of a statement, too.
+        let indented = line.first().is_some_and(|first| b" \t".contains(first));
+        let blank = line.is_empty();
         let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
         match self.0 {
             State::RustMessage => Some(State::Rust),
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn traces_of_many_languages_are_one_record_each_with_the_line_that_they_belong_to() {
         assert!(traces().count() > 20);
-        let behind = "2026-11-22 10:00:01 INFO after (it)\nINFO end";
+        let behind = "2026-11-22 10:00:01.5 INFO after (it)\nINFO end";
         for (name, trace) in traces() {
             let lines = trace.split('\n').count();
             assert_eq!(groups(&format!("{trace}\n{behind}")), [lines, 1, 1], "{name}");
@@ -232,6 +233,7 @@ mod tests {
     #[test]
     fn ordinary_lines_are_groups_of_their_own() {
         assert_eq!(groups("a\nb\n\nc\n  indented\nd\nErrors: none\nan Exception\n"), [1, 1, 1, 2, 1, 1, 1]);
+        assert_eq!(groups("LOG:  statement: select 1,\n\t\n\t  2\nLOG:  next\n\nLOG:  end"), [3, 1, 1, 1]);
         assert_eq!(groups("# a\n#1 b\n- c\n}\nNext d\nNode.js v20\nCaused by:\n"), [1, 1, 1, 1, 1, 1, 1]);
     }
 
@@ -248,7 +250,7 @@ mod tests {
         fn traces_that_were_torn_and_mixed_end_at_the_next_two_lines_with_a_time(
             lines in proptest::sample::subsequence(include_str!("traces.txt").lines().collect::<Vec<_>>(), 1..20),
         ) {
-            let text = format!("{}\n2026-11-22 10:00:01 INFO one (it)\n2026-11-22 10:00:02 INFO two (it)\nINFO end", lines.join("\n"));
+            let text = format!("{}\n2026-11-22 10:00:01.5 INFO one (it)\n2026-11-22 10:00:02.5 INFO two (it)\nINFO end", lines.join("\n"));
             let sizes = groups(&text);
             prop_assert_eq!(sizes.iter().sum::<usize>(), lines.len() + 3);
             // A torn one may take one line for its message, never two.

@@ -150,6 +150,7 @@ mod tests {
         #[test]
         fn ages_are_an_order(one: u32, other: u32, dates in ("[0-9]{8}", "[0-9]{8}")) {
             let (one, other) = (Suffix::Number(one), Suffix::Number(other));
+            prop_assert_eq!(by_age(&one, &one), Some(Ordering::Equal));
             prop_assert_eq!(by_age(&one, &other), by_age(&other, &one).map(Ordering::reverse));
             let (one, other) = (Suffix::Date(dates.0.into()), Suffix::Date(dates.1.into()));
             prop_assert_eq!(by_age(&one, &other), by_age(&other, &one).map(Ordering::reverse));

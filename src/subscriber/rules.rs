@@ -225,19 +225,25 @@ mod tests {
         assert_eq!((record.start, record.end), (100, 133));
     }
 
+    /// Any byte of a line that is not how the secret begins.
+    fn other_byte() -> impl Strategy<Value = u8> {
+        any::<u8>().prop_map(|byte| if b"\nh".contains(&byte) { b' ' } else { byte })
+    }
+
     proptest! {
         #[test]
         fn a_secret_never_gets_through_and_offsets_stay_whatever_stands_around_it(
-            before in proptest::collection::vec(any::<u8>(), 0..40), after in proptest::collection::vec(any::<u8>(), 0..40), limit in 1usize..60,
+            before in proptest::collection::vec(other_byte(), 0..40), after in proptest::collection::vec(other_byte(), 0..40),
+            limit in 1usize..60,
         ) {
             let origin = Origin { log: "app", format: Format::Plain, latest: Timestamp::UNIX_EPOCH, asked: true, time: None };
             let redact = vec![Redact { scope: Scope::default(), pattern: pattern("hunter2"), with: "*".into() }];
             let rules = Rules { redact, ..Rules::default() };
-            let bytes: Vec<u8> = [&before[..], b"hunter2", &after].concat().into_iter().filter(|byte| *byte != b'\n').collect();
+            let bytes: Vec<u8> = [&before[..], b"hunter2", &after].concat();
             let line = Line::new(&bytes, 100, 100 + bytes.len() as u64, limit);
             let record = rules.apply(&origin, line, &mut Throttle::default()).unwrap();
             prop_assert_eq!((record.start, record.end), (100, 100 + bytes.len() as u64));
-            prop_assert!(memchr::memmem::find(&record.line, b"hunter2").is_none());
+            prop_assert!(!record.line.contains(&b'h'), "not even its beginning");
             prop_assert!(record.cut_from.is_none() || record.line.len() <= limit);
         }
     }

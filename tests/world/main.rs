@@ -17,6 +17,8 @@ mod start;
 mod filter;
 mod payload;
 mod producers;
+mod postgres;
+mod rsyslog;
 mod refusal;
 mod discovery;
 mod bad_input;

@@ -8,20 +8,26 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{World, eventually};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::harness::{Block, World, eventually};
 
 const ROTATIONS: usize = 5;
 
-const NGINX: &str = "
+const NGINX: &str = r#"
 daemon off; worker_processes 1; pid @/nginx.pid; error_log @/error.txt; USER
 events { worker_connections 64; }
 http {
+    log_format json escape=json '{"ts":"$time_iso8601","method":"$request_method","path":"$request_uri","status":$status,'
+        '"bytes":$body_bytes_sent,"rt":$request_time,"ua":"$http_user_agent"}';
     access_log @/access.log;
+    access_log @/json.log json;
     client_body_temp_path @/tmp; proxy_temp_path @/tmp; fastcgi_temp_path @/tmp; uwsgi_temp_path @/tmp; scgi_temp_path @/tmp;
     keepalive_requests 1000000;
-    server { listen unix:@/nginx.sock; location / { return 200 'ok'; } }
+    server { listen unix:@/nginx.sock; location / { return 200 'ok'; } location /missing { return 404 'no'; } location /broken { return 503 'no'; } }
 }
-";
+"#;
 
 const LOGROTATE: &str = "
 @/access.log {
@@ -145,4 +151,44 @@ fn arrives_complete(bytes_per_file: u64) {
     let again = agent.lines_after("/events?match=/request/&follow=false", &id);
     assert!(again == lines, "{} of {} lines, read again from the rotated and compressed files", again.len(), lines.len());
     assert!(world.listing().iter().any(|name| name.ends_with(".gz")), "{:?}", world.listing());
+}
+
+#[test]
+fn requests_are_records_with_time_level_and_fields_in_both_of_nginx_formats() {
+    let began = Timestamp::now() - SignedDuration::from_secs(1);
+    let world = World::new();
+    let _nginx = Nginx::start(&world);
+    let agent = world.agent(&["web=@/access.log", "json=@/json.log"]);
+    let mut keeping = UnixStream::connect(world.path("nginx.sock")).expect("connecting to nginx");
+    let asked = [("GET", "/a?q=%C3%A9", 200, "info"), ("POST", "/missing", 404, "warn"), ("GET", "/broken", 503, "error")];
+    for (method, path, ..) in asked {
+        write!(keeping, "{method} {path} HTTP/1.1\r\nHost: x\r\nUser-Agent: say \"hi\" \\ é\r\n\r\n").expect("asking");
+    }
+    // A request that is none, on a connection of its own.
+    let mut socket = UnixStream::connect(world.path("nginx.sock")).expect("connecting to nginx");
+    write!(socket, "\x16\x03\x01\r\n\r\n").expect("asking");
+    socket.read_to_end(&mut Vec::new()).expect("an answer");
+    drop(socket);
+    let records = |log: &str| -> Vec<Value> {
+        let all = || agent.events(&format!("/events?log={log}&from=start&follow=false&data=json"));
+        let all = eventually("all requests", || Some(all()).filter(|all| all.len() > asked.len()));
+        all.iter().map(Block::json).collect()
+    };
+    for (log, agent_name) in [("web", "say \\x22hi\\x22 \\x5C \\xC3\\xA9"), ("json", "say \"hi\" \\ é")] {
+        let records = records(log);
+        for (record, (method, path, status, level)) in records.iter().zip(asked) {
+            let fields = &record["fields"];
+            assert_eq!((&fields["method"], &fields["path"], &fields["status"]), (&json!(method), &json!(path), &json!(status)));
+            assert_eq!(fields["bytes"], 2, "{record}");
+            assert_eq!(fields[if log == "web" { "agent" } else { "ua" }], agent_name, "{record}");
+            // JSON has only the levels that it says itself.
+            assert_eq!(record["level"], if log == "web" { json!(level) } else { Value::Null }, "{record}");
+            let time: Timestamp = record["time"].as_str().expect("a time").parse().expect("RFC 3339");
+            assert!((began..=Timestamp::now()).contains(&time), "{record}");
+        }
+        let none = &records[asked.len()];
+        assert_eq!((&none["fields"]["status"], records.len()), (&json!(400), asked.len() + 1), "{none}");
+    }
+    let formats: Vec<_> = agent.logs().into_iter().map(|log| (log["name"].clone(), log["format"].clone())).collect();
+    assert_eq!(formats, [(json!("json"), json!("json")), (json!("web"), json!("clf"))]);
 }

@@ -260,6 +260,12 @@ pub fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
 }
 
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output().expect("id");
+    output.stdout.trim_ascii() == b"0"
+}
+
 fn said(stderr: &Mutex<Vec<u8>>) -> String {
     String::from_utf8_lossy(&stderr.lock().expect("the collector does not panic")).into_owned()
 }

@@ -12,7 +12,7 @@ pub mod stream;
 mod wait;
 mod world;
 
-pub use agent::Agent;
+pub use agent::{Agent, is_root};
 pub use client::get;
 pub use log::Log;
 pub use sse::Block;
