@@ -117,10 +117,18 @@ export function rowOfNotice(event, data, id) {
 /** What the server itself says; every other event is a record. */
 export const SERVER_EVENTS = new Set(["hello", "pos", "busy", "gap", "live", "rotate", "log"]);
 
-/** @param {string} id @returns {string} the record's own position, the same in every stream */
+const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/**
+ * The record's own position, the same in every stream. The lowest bit of its last letter tells whether it stands alone in
+ * its id, which differs between streams.
+ * @param {string} id
+ * @returns {string}
+ */
 export function ownPosition(id) {
   const end = id.indexOf("~");
-  return end < 0 ? id : id.slice(0, end);
+  const own = end < 0 ? id : id.slice(0, end);
+  return own.slice(0, -1) + DIGITS[DIGITS.indexOf(own.slice(-1)) & ~1];
 }
 
 /**

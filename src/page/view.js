@@ -218,7 +218,11 @@ export class View {
     // What arrives from here on is heard, or nothing arrives.
     if (!this.#joined && !this.#where.until) return;
     this.#loadingNewer = true;
-    this.#attempt(() => this.#readNewer().finally(() => (this.#loadingNewer = false)));
+    const { signal } = this.#abort;
+    // Until it has succeeded: who asks meanwhile would have the same rows twice.
+    this.#attempt(() => this.#readNewer()).finally(() => {
+      if (!signal.aborted) this.#loadingNewer = false;
+    });
   }
 
   async #readNewer() {

@@ -23,8 +23,9 @@ test("a gap says what is missing and why", () => {
 });
 
 test("a row's own position is the first of its id", () => {
-  assert.equal(ownPosition("1a.b.3.c.d~1e.f.4.g.h~check"), "1a.b.3.c.d");
-  assert.equal(ownPosition("1a.b.3.c.d"), "1a.b.3.c.d");
+  // The last bit of a position tells whether it stands alone.
+  assert.equal(ownPosition("1a.b.3.c.9xyd~1e.f.4.g.h~check"), ownPosition("1a.b.3.c.9xyc"));
+  assert.notEqual(ownPosition("1a.b.3.c.9xyd"), ownPosition("1a.b.3.c.9xye"));
 });
 
 test("history of several logs is in the order of its times, each log in its own order", () => {
