@@ -284,10 +284,15 @@ impl Reader {
             return;
         }
         let state = self.log.state();
+        // Where a group is open ids say how much was had behind its first line.
+        let open = self.joiner.serials();
         let (kept, left) = std::mem::take(&mut self.places).into_iter().partition(|place: &Place| {
             let settling = state.generation(place.serial).is_some_and(|earlier| earlier.phase == Phase::Settling);
             let unread = state.generation(place.serial).is_some_and(|earlier| earlier.has_more(place.position.offset));
-            place.serial == serial || settling || (unread && !self.exhausted.contains(&place.serial))
+            place.serial == serial
+                || settling
+                || open.contains(&place.serial)
+                || (unread && !self.exhausted.contains(&place.serial))
         });
         self.places = kept;
         self.finished.extend::<Vec<Place>>(left);

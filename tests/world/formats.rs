@@ -156,6 +156,25 @@ fn every_id_among_interleaved_groups_resumes_exactly() {
 }
 
 #[test]
+fn every_id_resumes_while_a_group_from_before_a_rotation_is_open() {
+    let stdout = |numbers: std::ops::Range<usize>| -> String {
+        numbers.map(|number| format!("2026-11-22T10:00:00.{number:03}Z stdout F line {number:02}\n")).collect()
+    };
+    let open = "2026-11-22T10:00:00Z stderr F ERROR failed\n2026-11-22T10:00:00Z stderr P   half of \n";
+    let rest = "2026-11-22T10:00:00Z stderr F   a line\n2026-11-22T10:00:00Z stderr F   at the end\n";
+    let world = World::new();
+    world.file("app.log.2", [&stdout(0..5), open, &stdout(5..10)].concat());
+    world.file("app.log.1", stdout(10..15));
+    world.file("app.log", [&stdout(15..20), rest, &stdout(20..25)].concat());
+    for more in ["", "multiline = \"auto\"", "multiline = { start = '^[A-Zl]' }"] {
+        let agent = agent(&world, more);
+        let lines = agent.lines(EVERYTHING);
+        assert_eq!(lines.iter().filter(|line| line.starts_with("line")).count(), 25, "{more}: {lines:?}");
+        assert_every_id_resumes(&agent);
+    }
+}
+
+#[test]
 fn lines_that_belong_to_the_one_before_are_one_record() {
     let content =
         "2026-11-22 10:00:00 ERROR failed\njava.io.IOException: disk\n\tat a.B.c(B.java:1)\n2026-11-22 10:00:01 INFO next\n";

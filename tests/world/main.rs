@@ -19,6 +19,7 @@ mod payload;
 mod producers;
 mod postgres;
 mod rsyslog;
+mod containers;
 mod refusal;
 mod discovery;
 mod bad_input;
