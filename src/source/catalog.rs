@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -31,6 +31,8 @@ pub struct Log {
     /// Which of the patterns that are followed means it.
     pub pattern: usize,
     state: watch::Sender<LogState>,
+    /// Whether the state has changed since that was last asked.
+    changed: AtomicBool,
     moved: watch::Sender<u64>,
 }
 
@@ -73,7 +75,15 @@ impl Succession {
 
 impl Log {
     pub(super) fn new(name: &str, source: SourceId, path: PathBuf, pattern: usize) -> Self {
-        Log { name: name.into(), source, path, pattern, state: watch::Sender::default(), moved: watch::Sender::default() }
+        Log {
+            name: name.into(),
+            source,
+            path,
+            pattern,
+            state: watch::Sender::default(),
+            changed: AtomicBool::default(),
+            moved: watch::Sender::default(),
+        }
     }
 
     /// The log as it is now. Held for a moment only: the follower waits meanwhile.
@@ -92,6 +102,12 @@ impl Log {
             change(state);
             false
         });
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything was changed since the last call, be it ever so small: who waits may have waited for just that.
+    pub(super) fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn announce(&self) {

@@ -191,9 +191,12 @@ impl Rounds {
                 continue;
             }
             let before = watched.followed.open_files();
-            if watched.followed.look(&mut self.kit, now) {
+            let moved = watched.followed.look(&mut self.kit, now);
+            if watched.followed.log.take_changed() || moved {
                 changed = true;
                 watched.changed = true;
+            }
+            if moved {
                 self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
                 watched.hot_until = now + HOT;
             }

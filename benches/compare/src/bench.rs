@@ -1,12 +1,14 @@
 //! What a row needs: the programs, a folder for its files, how large it is to be; and the turns that contenders take.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use crate::Outcome;
 use crate::load::writer;
-use crate::machine::pin;
+use crate::machine::{pin, usage};
 use crate::peer::{self, nchan, nginx, websocketd};
 
 /// How much of a row is run.
@@ -65,6 +67,8 @@ pub struct Bench {
     pub at: PathBuf,
     /// Whether servers have a processor of their own.
     pub pinned: bool,
+    /// The greatest part of a processor that other programs have used in a turn.
+    pub disturbed: Cell<f64>,
 }
 
 impl Bench {
@@ -133,7 +137,10 @@ impl Bench {
                 let index = (round + place) % contenders.len();
                 let Contender { name, run } = &contenders[index];
                 eprintln!("compare: round {} of {}: {name}", round + 1, self.turns);
+                let (began, others) = (Instant::now(), usage::others_seconds());
                 turns.0[index].1.push(run().map_err(|error| format!("{name}: {error}"))?);
+                let part = (usage::others_seconds() - others) / began.elapsed().as_secs_f64();
+                self.disturbed.set(self.disturbed.get().max(part));
             }
         }
         Ok(turns)

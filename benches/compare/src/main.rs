@@ -11,6 +11,7 @@ mod peer;
 mod report;
 mod rows;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +22,9 @@ use rows::Row;
 
 /// A result, or a sentence that says why there is none.
 type Outcome<T> = Result<T, String>;
+
+/// The part of a processor that other programs may use before it is told.
+const DISTURBED: f64 = 0.2;
 
 /// What the command line says.
 #[derive(Parser)]
@@ -90,11 +94,20 @@ fn run(options: Options) -> Outcome<()> {
         only: options.peer,
         at,
         pinned,
+        disturbed: Cell::new(0.0),
     };
     let all = options.rows.contains(&Row::All);
     let rows = if all { Row::each() } else { options.rows };
     for row in rows {
-        println!("{}", row.run(&bench)?);
+        let mut report = row.run(&bench)?;
+        let disturbed = bench.disturbed.replace(0.0);
+        if disturbed > DISTURBED {
+            report.note(format!("Disturbed: in one turn other programs used {:.0} % of a processor.", disturbed * 100.0));
+        }
+        match bench.size {
+            Size::Smoke => println!("works: {}", report.title()),
+            Size::Full | Size::Quick => println!("{report}"),
+        }
     }
     bench.folder("").map(|_| ())
 }

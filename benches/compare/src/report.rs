@@ -91,6 +91,11 @@ impl Report {
         Report { title: title.into(), lines: Vec::new(), notes: Vec::new() }
     }
 
+    /// What was run.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
     /// A figure of ours that has to be so large or so small by itself.
     pub fn figure(&mut self, what: &str, unit: Unit, ours: &[f64], target: Target) {
         let met = target.met(median(ours)).to_owned();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getpid, getrlimit, set_child_subreaper, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The processor of the servers.
@@ -11,11 +11,12 @@ pub const SERVER_CPU: usize = 0;
 pub const LOAD_CPU: usize = 1;
 
 /// Puts this process on the load's processor and lets it, and what it starts, open as many files as the system allows.
-/// Says whether there are two processors to keep apart.
+/// Processes that lose their parent become children of this one. Says whether there are two processors to keep apart.
 pub fn prepare() -> Result<bool, String> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, raised).map_err(|error| format!("raising the limit of open files: {error}"))?;
+    set_child_subreaper(Some(getpid())).map_err(|error| format!("becoming the parent of orphans: {error}"))?;
     let available = sched_getaffinity(None).map_err(|error| format!("the processors: {error}"))?;
     let two = available.is_set(SERVER_CPU) && available.is_set(LOAD_CPU);
     if two {

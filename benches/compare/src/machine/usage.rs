@@ -41,6 +41,20 @@ pub fn resident_kib(processes: &[u32]) -> u64 {
     sizes.filter_map(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).sum::<u64>() * PAGE_KIB
 }
 
+/// Processor seconds that others than this process and those it has started and waited for have used up to now; what the
+/// machine's host has taken away is among them. To the tick.
+pub fn others_seconds() -> f64 {
+    let machine = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let all: Vec<u64> =
+        machine.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|ticks| ticks.parse().ok()).collect();
+    // User, nice, system, idle, waiting, interrupts, soft interrupts, stolen.
+    let busy: u64 = [0, 1, 2, 5, 6, 7].iter().filter_map(|&at| all.get(at)).sum();
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let own: u64 = fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    busy.saturating_sub(own) as f64 * TICK_SECONDS
+}
+
 fn threads(process: u32) -> impl Iterator<Item = String> {
     let folder = fs::read_dir(format!("/proc/{process}/task"));
     folder.into_iter().flatten().flatten().map(|thread| thread.path().to_string_lossy().into_owned())

@@ -14,6 +14,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
 use crate::Outcome;
 use crate::load::publisher::Publisher;
 use crate::load::target::Target;
@@ -75,14 +77,19 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// Ends all of it, and waits for all of it: so its time is not taken for that of other programs.
     fn drop(&mut self) {
-        for process in self.processes().iter().rev() {
+        let processes: Vec<_> =
+            self.processes().into_iter().filter_map(|process| Pid::from_raw(i32::try_from(process).ok()?)).collect();
+        for &process in processes.iter().rev() {
             // It may have ended by itself.
-            if let Some(process) = i32::try_from(*process).ok().and_then(rustix::process::Pid::from_raw) {
-                let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
-            }
+            let _ = kill_process(process, Signal::KILL);
         }
         let _ = self.child.wait();
+        for &process in &processes[1..] {
+            // Its parent may have waited for it.
+            let _ = waitpid(Some(process), WaitOptions::empty());
+        }
     }
 }
 

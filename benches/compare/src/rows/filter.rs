@@ -21,7 +21,7 @@ const PATTERNS: [(&str, &str); 4] = [
 ];
 
 pub fn run(bench: &Bench) -> Outcome<Report> {
-    let log = bench.log(bench.sized(1024, 256, 4))?;
+    let log = bench.log(bench.sized(1024, 128, 4))?;
     let mut report = Report::new(format!("filter: a log of {} MiB from=start, match= keeps 1 %, one client", log.bytes >> 20));
     for (name, pattern) in PATTERNS {
         one(bench, &log, name, pattern, &mut report)?;

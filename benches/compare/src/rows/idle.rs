@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{SIDETAIL, YARDSTICK};
 use crate::Outcome;
-use crate::bench::{Bench, Peer, contender};
+use crate::bench::{Bench, Peer, Size, contender};
 use crate::load::client::Client;
 use crate::load::sequence::Expected;
 use crate::machine::usage;
@@ -21,10 +21,10 @@ struct Rest {
 pub fn run(bench: &Bench) -> Outcome<Report> {
     let readers = bench.sized(1000, 500, 20);
     // A heartbeat comes every 15 seconds, and costs.
-    let long = Duration::from_millis(bench.sized(15_000, 4000, 300));
-    let short = Duration::from_millis(bench.sized(5000, 2000, 300));
+    let long = Duration::from_millis(bench.sized(15_000, 2000, 300));
+    let short = Duration::from_millis(bench.sized(5000, 1000, 300));
     let mut contenders = vec![contender(SIDETAIL, || rest(&sidetail::start(bench, &bench.empty_log()?)?, readers, long))];
-    if bench.has(Peer::Yardstick) {
+    if bench.size != Size::Quick && bench.has(Peer::Yardstick) {
         contenders.push(contender(YARDSTICK, || rest(&yardstick::start(bench, &bench.empty_log()?, 1024)?, readers, short)));
     }
     let subscribed = bench.in_turn(contenders)?;

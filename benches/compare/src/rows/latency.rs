@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{SIDETAIL, YARDSTICK};
 use crate::Outcome;
-use crate::bench::{Bench, Peer, contender};
+use crate::bench::{Bench, Peer, Size, contender};
 use crate::load::sequence::Expected;
 use crate::load::writer::Speed;
 use crate::measure::{Delivered, Live};
@@ -14,7 +14,7 @@ use crate::report::{Report, Target, Unit};
 const POLLING: &str = "sidetail by polling";
 
 pub fn run(bench: &Bench) -> Outcome<Report> {
-    let (rate, lines) = (100, bench.sized(500, 200, 20));
+    let (rate, lines) = (100, bench.sized(500, 100, 20));
     let run = |server: Server, log: &std::path::Path| -> Outcome<Delivered> {
         let (targets, speed) = (vec![server.target.clone()], Speed::PerSecond(rate));
         let expected = Expected::all(0, lines - 1);
@@ -26,7 +26,7 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
         run(sidetail::start_with(bench, &[&format!("app={}", log.display()), "--watch", mode])?, &log)
     };
     let mut contenders = vec![contender(SIDETAIL, || watched("notify")), contender(POLLING, || watched("poll"))];
-    if bench.has(Peer::Yardstick) {
+    if bench.size != Size::Quick && bench.has(Peer::Yardstick) {
         contenders.push(contender(YARDSTICK, || {
             let log = bench.empty_log()?;
             run(yardstick::start(bench, &log, 1024)?, &log)

@@ -60,7 +60,7 @@ pub fn hundred(bench: &Bench) -> Outcome<Report> {
     let load = Load {
         readers: bench.sized(100, 100, 5),
         rate: bench.sized(10_000, 10_000, 1000),
-        lines: bench.sized(30_000, 20_000, 500),
+        lines: bench.sized(30_000, 10_000, 500),
     };
     let mut contenders = vec![load.sidetail(bench)];
     if bench.has(Peer::Yardstick) {
@@ -144,7 +144,7 @@ pub fn filters(bench: &Bench) -> Outcome<Report> {
     let load = Load {
         readers: bench.sized(100, 100, 5),
         rate: bench.sized(10_000, 10_000, 1000),
-        lines: bench.sized(30_000, 20_000, 500),
+        lines: bench.sized(30_000, 10_000, 500),
     };
     let flat = Load { lines: bench.sized(300_000, 100_000, 2000), ..load };
     let all = Expected::all(0, load.lines - 1);
