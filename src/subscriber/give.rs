@@ -32,16 +32,8 @@ impl Subscription {
     pub(super) fn advance(&mut self, index: usize, reach: Reach, sink: &mut impl Sink) -> Step {
         loop {
             let place = match self.readers[index].what_next() {
-                Next::Nothing => return Step::Nothing,
                 Next::Read(place) => place,
-                Next::Hole(hole) => {
-                    self.tell_hole(index, hole, sink);
-                    return Step::Moved;
-                }
-                Next::Crossed(succession) => {
-                    self.tell_crossed(index, succession, sink);
-                    return Step::Moved;
-                }
+                other => return self.tell_next(index, other, sink),
             };
             let spot = self.spot(index, &place);
             if let Some((spot, written)) = spot.as_ref().and_then(|spot| Some((spot, self.share.get(spot)?))) {
@@ -52,13 +44,6 @@ impl Subscription {
             }
             match self.readers[index].read(place, reach, self.shared.limits.line_bytes_max) {
                 Found::End => continue,
-                Found::OutOfReach => return Step::OutOfReach,
-                Found::Later(at) => {
-                    self.again_at = Some(self.again_at.map_or(at, |other| other.min(at)));
-                    return Step::Nothing;
-                }
-                Found::Hole(hole) => self.tell_hole(index, hole, sink),
-                Found::Long(record) => self.take_long(index, place.serial, &record, sink),
                 Found::Piece(mut piece) => {
                     match spot {
                         Some(spot) => {
@@ -70,10 +55,37 @@ impl Subscription {
                         None => self.take_piece(index, &piece, sink),
                     }
                     take_back(piece);
+                    return Step::Moved;
                 }
+                other => return self.tell_found(index, place.serial, other, sink),
             }
-            return Step::Moved;
         }
+    }
+
+    /// Tells what comes next in log `index`, where that is nothing to read. Whoever asks for what comes next must tell it:
+    /// it is said once.
+    pub(super) fn tell_next(&mut self, index: usize, next: Next, sink: &mut impl Sink) -> Step {
+        match next {
+            Next::Nothing | Next::Read(_) => return Step::Nothing,
+            Next::Hole(hole) => self.tell_hole(index, hole, sink),
+            Next::Crossed(succession) => self.tell_crossed(index, succession, sink),
+        }
+        Step::Moved
+    }
+
+    /// Tells what was found in generation `serial` of log `index`, where that is no piece. It is found once, too.
+    pub(super) fn tell_found(&mut self, index: usize, serial: u64, found: Found, sink: &mut impl Sink) -> Step {
+        match found {
+            Found::End | Found::Piece(_) => {}
+            Found::OutOfReach => return Step::OutOfReach,
+            Found::Later(at) => {
+                self.again_at = Some(self.again_at.map_or(at, |other| other.min(at)));
+                return Step::Nothing;
+            }
+            Found::Hole(hole) => self.tell_hole(index, hole, sink),
+            Found::Long(record) => self.take_long(index, serial, &record, sink),
+        }
+        Step::Moved
     }
 
     /// Where the stream stands before the records at `place`, if what is written for them depends on nothing else.

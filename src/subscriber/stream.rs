@@ -355,10 +355,15 @@ impl Subscription {
     /// Reads what comes next in log `index` and keeps it until it is its turn; gives what is no piece of records.
     fn look_ahead(&mut self, index: usize, merge: &mut Merge, reach: Reach, sink: &mut impl Sink) -> Step {
         let reader = &mut self.readers[index];
-        let Next::Read(place) = reader.what_next() else { return self.advance(index, reach, sink) };
-        let Found::Piece(piece) = reader.read(place, reach, self.shared.limits.line_bytes_max) else {
-            return self.advance(index, reach, sink);
+        let place = match reader.what_next() {
+            Next::Read(place) => place,
+            other => return self.tell_next(index, other, sink),
         };
+        let piece = match reader.read(place, reach, self.shared.limits.line_bytes_max) {
+            Found::Piece(piece) => piece,
+            other => return self.tell_found(index, place.serial, other, sink),
+        };
+        let reader = &self.readers[index];
         let modified = reader.modified().and_then(|modified| Timestamp::try_from(modified).ok());
         let joins = self.shared.way(&reader.log, self.shared.format(&reader.log, piece.head.format)).joins();
         let shared = self.shared.clone();
