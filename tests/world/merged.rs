@@ -1,9 +1,9 @@
 //! History of several logs: one order, by the times in the records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::harness::log::gzip;
-use crate::harness::{Agent, World, lines_of};
+use crate::harness::{Agent, Block, World, lines_of};
 
 const EVERYTHING: &str = "/events?from=start&follow=false";
 const RECORDS: usize = 300;
@@ -90,5 +90,43 @@ fn a_log_with_clocks_ahead_does_not_hold_back_what_comes_live() {
         if line.contains("a clock") {
             seen.insert(line);
         }
+    }
+}
+
+#[test]
+fn a_gap_in_each_of_several_logs_is_told_where_it_is() {
+    let world = World::new();
+    let mut logs = ["a.log", "b.log", "c.log"].map(|name| world.log(name));
+    let agent = world.agent(&["a=@/a.log", "b=@/b.log", "c=@/c.log"]);
+    let mut written = Vec::new();
+    for log in &mut logs {
+        // Each truncation is uncertain: nothing can prove that no line came between the copy and the cut.
+        for _ in 0..3 {
+            written.extend(log.write(40));
+            agent.logs();
+            log.copytruncate();
+            agent.logs();
+        }
+        written.extend(log.write(40));
+    }
+    let gaps_of = |blocks: &[Block]| {
+        let gaps = blocks.iter().filter(|block| block.is("gap")).map(Block::json);
+        gaps.map(|gap| gap["log"].as_str().expect("a log").to_owned()).fold(BTreeMap::new(), |mut counts, log| {
+            *counts.entry(log).or_insert(0) += 1;
+            counts
+        })
+    };
+    let alone = ["a", "b", "c"].map(|name| gaps_of(&agent.events(&format!("{EVERYTHING}&log={name}"))));
+    let blocks = agent.events(EVERYTHING);
+    assert_eq!(gaps_of(&blocks), BTreeMap::from(["a", "b", "c"].map(|name| (name.to_owned(), 3))));
+    assert_eq!(gaps_of(&blocks), alone.into_iter().flatten().collect());
+    let came = |blocks: &[Block]| blocks.iter().filter(|block| block.is_record()).map(|block| block.data.clone()).collect();
+    let (got, all): (BTreeSet<String>, BTreeSet<String>) = (came(&blocks), written.into_iter().collect());
+    assert_eq!(got, all);
+    // Whoever was cut off is told of just those gaps that came after.
+    for (place, block) in blocks.iter().enumerate().step_by(23) {
+        let rest = agent.rest_after("/events?follow=false", block.id());
+        assert_eq!(gaps_of(&rest), gaps_of(&blocks[place + 1..]), "after block {place}");
+        assert_eq!(came(&rest), came(&blocks[place + 1..]) as BTreeSet<String>, "after block {place}");
     }
 }
