@@ -4,30 +4,34 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::Options;
+
 /// A running sidetail; killed when dropped.
 pub struct Agent {
     program: PathBuf,
     folder: PathBuf,
+    log_level: String,
     child: Child,
     pub port: u16,
 }
 
 impl Agent {
     /// Starts `sidetail` on all logs in `folder`.
-    pub fn start(program: Option<&Path>, folder: &Path) -> io::Result<Self> {
-        let program = match program {
-            Some(program) => program.to_path_buf(),
+    pub fn start(options: &Options, folder: &Path) -> io::Result<Self> {
+        let program = match &options.sidetail {
+            Some(program) => program.clone(),
             None => beside_this_one()?,
         };
-        let (child, port) = spawn(&program, folder, 0)?;
-        Ok(Agent { program, folder: folder.to_path_buf(), child, port })
+        let log_level = options.log_level.clone();
+        let (child, port) = spawn(&program, folder, &log_level, 0)?;
+        Ok(Agent { program, folder: folder.to_path_buf(), log_level, child, port })
     }
 
     /// Ends it as `kill -9` does and starts it again on the same port.
     pub fn kill_and_start(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        (self.child, _) = spawn(&self.program, &self.folder, self.port)?;
+        (self.child, _) = spawn(&self.program, &self.folder, &self.log_level, self.port)?;
         Ok(())
     }
 
@@ -59,9 +63,9 @@ fn beside_this_one() -> io::Result<PathBuf> {
     beside.ok_or_else(|| io::Error::other("sidetail is not built: cargo build --release, or say --sidetail PATH"))
 }
 
-fn spawn(program: &Path, folder: &Path, port: u16) -> io::Result<(Child, u16)> {
+fn spawn(program: &Path, folder: &Path, log_level: &str, port: u16) -> io::Result<(Child, u16)> {
     let mut command = Command::new(program);
-    command.arg(folder).args(["--listen", &format!("127.0.0.1:{port}"), "--log-level", "warn"]);
+    command.arg(folder).args(["--listen", &format!("127.0.0.1:{port}"), "--log-level", log_level]);
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()

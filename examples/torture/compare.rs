@@ -41,7 +41,7 @@ fn one(options: &Options, how: Rotation, time: Duration) -> io::Result<(u64, Cou
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("app.log");
     let mut writer = Writer::new(path.clone())?;
-    let agent = Agent::start(options.sidetail.as_deref(), folder.path())?;
+    let agent = Agent::start(options, folder.path())?;
     let port = agent.port;
     thread::scope(|scope| {
         let (tail_began, began) = mpsc::channel();
@@ -74,7 +74,7 @@ fn sidetail(mut events: Events) -> io::Result<Tally> {
         if event.name == "gap" {
             tally.gap(event.data.contains("\"may_repeat\":true"));
         } else if let Some((_, number)) = origin(&event.data).filter(|_| event.name.is_empty()) {
-            tally.line(number);
+            let _ = tally.line(number);
         }
     }
     Ok(tally)
@@ -91,7 +91,7 @@ fn tail(path: &Path, began: mpsc::Sender<()>) -> io::Result<Tally> {
     let _ = began.send(());
     let mut tally = Tally::default();
     while let Ok(line) = receiver.recv_timeout(QUIET) {
-        origin(&line).into_iter().for_each(|(_, number)| tally.line(number));
+        origin(&line).into_iter().for_each(|(_, number)| drop(tally.line(number)));
     }
     tail.kill()?;
     tail.wait()?;

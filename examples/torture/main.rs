@@ -40,6 +40,9 @@ struct Options {
     /// Kill sidetail and cut its clients at random, instead of comparing it
     #[arg(long)]
     soak: bool,
+    /// What sidetail says of itself
+    #[arg(long, default_value = "warn", value_name = "LEVEL")]
+    log_level: String,
     /// The program, if it is not beside this one
     #[arg(long, value_name = "PATH")]
     sidetail: Option<PathBuf>,

@@ -52,7 +52,7 @@ pub fn run(options: &Options) -> io::Result<bool> {
     let shared = Arc::new(Shared::default());
     let written: Vec<Mutex<Writer>> =
         LOGS.iter().map(|(name, _)| Writer::new(folder.path().join(name)).map(Mutex::new)).collect::<Result<_, _>>()?;
-    let mut agent = Agent::start(options.sidetail.as_deref(), folder.path())?;
+    let mut agent = Agent::start(options, folder.path())?;
     let port = agent.port;
     thread::scope(|scope| {
         for (index, target) in TARGETS.iter().enumerate() {
@@ -165,7 +165,11 @@ fn take(shared: &Shared, index: usize, event: &Event) {
         *shared.gaps.lock().expect("no client panics").entry(format!("{log} {reason}")).or_default() += 1;
         tallies.entry((index, log)).or_default().gap(may_repeat);
     } else if let Some((log, number)) = origin(&event.data).filter(|_| event.name.is_empty()) {
-        tallies.entry((index, log.to_owned())).or_default().line(number);
+        let tally = tallies.entry((index, log.to_owned())).or_default();
+        if let Some(what) = tally.line(number) {
+            let now = humantime::format_rfc3339_millis(std::time::SystemTime::now());
+            eprintln!("{now} client {index} {log}: {what}, at {} {}", event.id, event.data);
+        }
     }
 }
 

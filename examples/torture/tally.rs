@@ -32,16 +32,22 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A line came.
-    pub fn line(&mut self, number: u64) {
+    /// A line came. What is wrong with that, in words; lines that come late may yet put it right.
+    pub fn line(&mut self, number: u64) -> Option<String> {
         self.counts.came += 1;
+        let mut what = None;
         if number >= self.next {
             let passed = if self.gap { &mut self.excused } else { &mut self.passed };
+            if !self.gap && number > self.next {
+                what = Some(format!("{}..{number} did not come before", self.next));
+            }
             passed.extend(self.next..number);
             (self.next, self.gap) = (number + 1, false);
         } else if !self.passed.remove(&number) && !self.excused.remove(&number) && !self.may_repeat {
             self.counts.doubled += 1;
+            what = Some(format!("{number} came again"));
         }
+        what
     }
 
     /// A gap was told.

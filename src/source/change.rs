@@ -37,13 +37,13 @@ pub enum Change {
 }
 
 /// The decision of one look. `held` is the identity of the file that is open, from its descriptor.
-pub fn decide(held: Option<FileIdentity>, at_path: AtPath) -> Change {
+pub fn decide(held: Option<FileIdentity>, at_path: &AtPath) -> Change {
     match (held, at_path) {
-        (_, AtPath::Unusable(why)) => Change::Report(why),
+        (_, AtPath::Unusable(why)) => Change::Report(why.clone()),
         (None, AtPath::Nothing) => Change::Wait,
         (None, AtPath::File(_)) => Change::Begin,
         (Some(_), AtPath::Nothing) => Change::Linger,
-        (Some(held), AtPath::File(found)) if found == held => Change::Read,
+        (Some(held), AtPath::File(found)) if *found == held => Change::Read,
         (Some(_), AtPath::File(_)) => Change::Succeed,
     }
 }
@@ -60,11 +60,11 @@ mod tests {
     fn another_file_at_the_path_succeeds_the_held_one_and_the_same_file_is_read_on() {
         let (one, other) = (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
         let (one, other) = (identity_of(&one), identity_of(&other));
-        assert_eq!(decide(Some(one), AtPath::File(one)), Change::Read);
-        assert_eq!(decide(Some(one), AtPath::File(other)), Change::Succeed);
-        assert_eq!(decide(Some(one), AtPath::Nothing), Change::Linger);
-        assert_eq!(decide(None, AtPath::File(one)), Change::Begin);
-        assert_eq!(decide(None, AtPath::Nothing), Change::Wait);
-        assert_eq!(decide(Some(one), AtPath::Unusable("x".into())), Change::Report("x".into()));
+        assert_eq!(decide(Some(one), &AtPath::File(one)), Change::Read);
+        assert_eq!(decide(Some(one), &AtPath::File(other)), Change::Succeed);
+        assert_eq!(decide(Some(one), &AtPath::Nothing), Change::Linger);
+        assert_eq!(decide(None, &AtPath::File(one)), Change::Begin);
+        assert_eq!(decide(None, &AtPath::Nothing), Change::Wait);
+        assert_eq!(decide(Some(one), &AtPath::Unusable("x".into())), Change::Report("x".into()));
     }
 }

@@ -73,7 +73,6 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
     let alarm = Alarm::default();
     let logs = Logs::new(alarm.clone());
     let mut rounds = Rounds {
-        watch: Watch::new(settings.watch, alarm.clone()),
         patterns,
         logs: logs.clone(),
         watched: Vec::new(),
@@ -82,7 +81,13 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
         hot_bytes: 0,
         changed: false,
         announced: Instant::now(),
-        kit: Kit { settings, serial: 0, block: Block::default(), folders: Folders::default() },
+        kit: Kit {
+            watch: Watch::new(settings.watch, alarm.clone()),
+            settings,
+            serial: 0,
+            block: Block::default(),
+            folders: Folders::default(),
+        },
     };
     let bell = alarm.clone();
     let thread = std::thread::Builder::new().name("follow".into()).spawn(move || rounds.run(&bell))?;
@@ -101,7 +106,6 @@ struct Watched {
 }
 
 struct Rounds {
-    watch: Watch,
     patterns: Vec<LogPattern>,
     logs: Logs,
     watched: Vec<Watched>,
@@ -170,12 +174,17 @@ impl Rounds {
         if rung.all || rung.names {
             self.watched.iter_mut().for_each(|watched| watched.due = now);
         }
+        self.kit.watch.hear(rung);
+        if rung.deaf {
+            self.watched.iter_mut().for_each(|watched| watched.followed.removals = usize::MAX);
+        }
         for path in &rung.paths {
             for &index in self.by_path.get(path).into_iter().flatten() {
                 let watched = &mut self.watched[index];
                 watched.due = now;
                 if *path == watched.followed.home.live {
-                    watched.followed.removals += rung.removed.get(path).copied().unwrap_or(0);
+                    let removed = rung.removed.get(path).copied().unwrap_or(0);
+                    watched.followed.removals = watched.followed.removals.saturating_add(removed);
                 }
             }
         }
@@ -200,7 +209,7 @@ impl Rounds {
                 self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
                 watched.hot_until = now + HOT;
             }
-            let notified = watched.followed.home.live.parent().is_some_and(|folder| self.watch.covers(folder));
+            let notified = watched.followed.home.live.parent().is_some_and(|folder| self.kit.watch.covers(folder));
             watched.due = match () {
                 () if watched.followed.behind => now,
                 () if now < watched.hot_until => now + if notified { HOT_NOTIFIED } else { HOT_POLLED },
@@ -275,8 +284,8 @@ impl Rounds {
                 self.by_path.entry(followed.home.live.clone()).or_default().push(index);
             }
         }
-        self.watch.set(&folders);
-        self.logs.set_watching(self.watch.status());
+        self.kit.watch.set(&folders);
+        self.logs.set_watching(self.kit.watch.status());
         self.watched.len() > before
     }
 

@@ -21,6 +21,7 @@ use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Home, Sibling};
 use super::tail::Piece;
+use super::watch::Watch;
 
 /// How long a replaced file must be quiet before its writers are taken to have left it.
 pub const SETTLE: Duration = Duration::from_secs(10);
@@ -36,6 +37,7 @@ pub(super) struct Kit {
     pub serial: u64,
     pub block: Block,
     pub folders: Folders,
+    pub watch: Watch,
 }
 
 impl Kit {
@@ -64,14 +66,23 @@ pub(super) struct Followed {
     pub(super) siblings_again: Option<Instant>,
     /// Whether nothing was in the live file when it was looked at last.
     pub(super) was_empty: bool,
-    /// How often a file was removed from the log's name since it was last met there, as far as notifications tell.
+    /// How often a file was removed from the log's name since it was last met there, as far as notifications tell; the
+    /// greatest number where some of them were not heard.
     pub removals: usize,
+    pub(super) awaited: Option<Awaited>,
     /// Whether all that there is was read once.
     caught_up: bool,
     /// Since when no file has the log's name, while the last one is held.
     pub(super) missing_since: Option<Instant>,
-    /// Since when another file has the name of the held one, which is deleted.
-    pub(super) deleted_since: Option<Instant>,
+}
+
+/// A file that has the log's name and is to be opened when it is heard how many had it before.
+pub(super) struct Awaited {
+    pub file: FileIdentity,
+    /// When that is heard, by [`Watch::mark`].
+    pub mark: u64,
+    /// When the first file that was to be opened was met; others may have got the name since.
+    pub since: Instant,
 }
 
 /// A file that lost the log's name and is still read, for late writers.
@@ -101,9 +112,9 @@ impl Followed {
             siblings_again: None,
             was_empty: false,
             removals: 0,
+            awaited: None,
             caught_up: false,
             missing_since: None,
-            deleted_since: None,
         }
     }
 
@@ -197,19 +208,19 @@ impl Followed {
             self.renew_identity(found);
         }
         let mut error = None;
-        let result = match decide(self.live_identity(), at_path) {
+        let result = match decide(self.live_identity(), &at_path) {
             Change::Wait => Ok(false),
-            Change::Begin => self.arrive(kit, now),
-            Change::Read => {
-                (self.missing_since, self.removals) = (None, 0);
-                self.read_live(kit)
-            }
-            Change::Linger => self.linger(kit, now),
-            Change::Succeed if self.deleted_just_now(now) => {
+            Change::Begin | Change::Succeed if !self.has_heard_of_others(kit, &at_path, now) => {
                 let read = self.read_live(kit);
                 self.behind = true;
                 read
             }
+            Change::Begin => self.arrive(kit, now),
+            Change::Read => {
+                (self.missing_since, self.removals, self.awaited) = (None, 0, None);
+                self.read_live(kit)
+            }
+            Change::Linger => self.linger(kit, now),
             Change::Succeed => self.succeed(kit, now),
             Change::Report(why) => {
                 error = Some(why);

@@ -9,22 +9,23 @@ use tracing::{debug, info};
 
 use super::append::HeldFile;
 use super::catalog::Succession;
+use super::change::AtPath;
 use super::content::{Storage, storage_of};
-use super::followed::{Followed, Kit, live_generation, publish, real_path};
+use super::followed::{Awaited, Followed, Kit, live_generation, publish, real_path};
 use super::generation::{Generation, Phase, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use crate::event::{Continuity, RotateKind};
 
+/// How long it is waited at most to hear what happened to a log's name, while it goes from one file to the next.
+const HEARING: Duration = Duration::from_secs(1);
 /// How many blocks of a replaced file are read before its successor is opened; what is left counts as late.
 const DRAIN_LOOKS_MAX: usize = 1000;
-/// How long it takes at most, in the ordinary, until a notification is heard.
-const HEARING: Duration = Duration::from_millis(20);
 
 impl Followed {
     /// A file has the name, and none is held. Others may have had it since the last look.
     pub(super) fn arrive(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
-        let opened = open_regular(&self.log.path)?;
+        let Some(opened) = self.open_next()? else { return Ok(false) };
         let last = self.log.state().newest().map(|newest| newest.serial);
         let kind = self.kind_of_rotation(None);
         let succession = self.insert_missed(kit, last, &opened, kind, now);
@@ -80,15 +81,43 @@ impl Followed {
         Ok(held)
     }
 
-    /// Whether the held file was deleted so short a time ago that notifications of what happened since may be on their way.
-    pub(super) fn deleted_just_now(&mut self, now: Instant) -> bool {
-        let deleted = self.live.as_ref().is_some_and(|live| live.file.metadata().is_ok_and(|file| file.nlink() == 0));
-        deleted && now.duration_since(*self.deleted_since.get_or_insert(now)) < HEARING
+    /// Whether it is known how many files had the log's name before the one that has it now: all that happened until it got
+    /// it was heard. Where no notifications tell, there is nothing to wait for.
+    pub(super) fn has_heard_of_others(&mut self, kit: &mut Kit, at_path: &AtPath, now: Instant) -> bool {
+        let AtPath::File(file) = *at_path else { return true };
+        let notified = self.home.live.parent().is_some_and(|folder| kit.watch.covers(folder));
+        if !notified || self.log.state().generations.is_empty() {
+            return true;
+        }
+        let since = match &self.awaited {
+            Some(awaited) if awaited.file == file && kit.watch.has_heard(awaited.mark) => return true,
+            Some(awaited) if now.duration_since(awaited.since) > HEARING => {
+                self.removals = usize::MAX;
+                return true;
+            }
+            Some(awaited) if awaited.file == file => return false,
+            Some(awaited) => awaited.since,
+            None => now,
+        };
+        self.awaited = kit.watch.mark().map(|mark| Awaited { file, mark, since });
+        self.awaited.is_none()
+    }
+
+    /// Opens the file that has the log's name; `None` if that is not the one of which it was heard how many had the name
+    /// before.
+    fn open_next(&mut self) -> Result<Option<(File, FileIdentity)>, Trouble> {
+        let opened = open_regular(&self.log.path)?;
+        let is_another = self.awaited.as_ref().is_some_and(|awaited| awaited.file != opened.1) && self.removals < usize::MAX;
+        self.behind |= is_another;
+        if !is_another {
+            self.awaited = None;
+        }
+        Ok((!is_another).then_some(opened))
     }
 
     /// Another file has the name: drains the held one, then opens the other.
     pub(super) fn succeed(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
-        (self.missing_since, self.deleted_since) = (None, None);
+        self.missing_since = None;
         for _ in 0..DRAIN_LOOKS_MAX {
             if !self.read_live(kit)? {
                 break;
@@ -100,7 +129,7 @@ impl Followed {
             return Ok(true);
         }
         // Opened before the siblings are listed: a rotation in between is then one like any other.
-        let opened = open_regular(&self.log.path)?;
+        let Some(opened) = self.open_next()? else { return Ok(true) };
         // What late writers wrote until now is read before any of their files counts as settled.
         self.read_replaced(kit, now);
         let kind = self.kind_of_rotation(self.live.as_ref());

@@ -2,13 +2,17 @@
 //! fact; without notifications everything works, later. The only place that names `notify`.
 
 use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use notify::event::{ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Deserialize;
 
 use super::catalog::Watching;
@@ -40,6 +44,10 @@ pub struct Rung {
     pub paths: HashSet<PathBuf>,
     /// How often a file was deleted from a path, or moved away from it.
     pub removed: HashMap<PathBuf, usize>,
+    /// Whether some of what happened was not heard: `removed` tells too little then.
+    pub deaf: bool,
+    /// How many marks were heard.
+    pub marks: u64,
     /// Whether files may have come, gone or changed names.
     pub names: bool,
     /// Whether anything may have changed.
@@ -72,7 +80,10 @@ impl Alarm {
     /// Waits until it rings or somebody asks after the first `answered` times, but not beyond `until`; takes what rang.
     pub fn wait(&self, until: Instant, answered: u64) -> Rung {
         let timeout = until.saturating_duration_since(Instant::now());
-        let quiet = |rung: &mut Rung| rung.paths.is_empty() && !rung.names && !rung.all && !rung.stop && rung.asked == answered;
+        let quiet = |rung: &mut Rung| {
+            let nothing = rung.paths.is_empty() && rung.marks == 0 && !rung.names && !rung.all && !rung.stop;
+            nothing && rung.asked == answered
+        };
         let waited = self.0.1.wait_timeout_while(self.lock(), timeout, quiet);
         let (mut rung, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         let asked = rung.asked;
@@ -91,6 +102,8 @@ impl Alarm {
 
 /// How soon after another a change counts as one of many.
 const BUSY: Duration = Duration::from_millis(5);
+/// How soon after another it is one of those that wait already, and are to be heard before there are too many of them.
+const WAITING: Duration = Duration::from_micros(20);
 /// How long many changes are left to the system, which makes one of those that follow each other in one file.
 const GATHER: Duration = Duration::from_millis(3);
 /// How long all that was gathered is taken before that is done again.
@@ -99,19 +112,23 @@ const TAKE: Duration = Duration::from_micros(200);
 /// What hears notifications, on the thread that gives them.
 struct Ear {
     alarm: Alarm,
+    mark: Option<PathBuf>,
     heard: Instant,
     open_until: Instant,
 }
 
 impl Ear {
     fn hear(&mut self, event: notify::Result<notify::Event>) {
-        let Ok(event) = event else { return self.alarm.ring(|rung| rung.all = true) };
-        if event.need_rescan() {
-            return self.alarm.ring(|rung| rung.all = true);
-        }
+        let Some(event) = event.ok().filter(|event| !event.need_rescan()) else {
+            return self.alarm.ring(|rung| (rung.all, rung.deaf) = (true, true));
+        };
         let names = match event.kind {
             // Every reader's own open would wake it.
             EventKind::Access(_) => return,
+            _ if self.mark.is_some() && event.paths.first() == self.mark.as_ref() => {
+                let is_written = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
+                return self.alarm.ring(|rung| rung.marks += u64::from(is_written));
+            }
             EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => false,
             _ => true,
         };
@@ -119,10 +136,13 @@ impl Ear {
         self.alarm.ring(|rung| {
             rung.names |= names;
             rung.all |= rung.paths.len() >= PATHS_MAX;
-            if !rung.all {
-                for path in event.paths.iter().filter(|_| removed) {
+            for path in event.paths.iter().filter(|_| removed) {
+                rung.deaf |= rung.removed.len() >= PATHS_MAX;
+                if !rung.deaf {
                     *rung.removed.entry(path.clone()).or_default() += 1;
                 }
+            }
+            if !rung.all {
                 rung.paths.extend(event.paths);
             }
         });
@@ -135,7 +155,7 @@ impl Ear {
     /// often.
     fn gather(&mut self) {
         let now = Instant::now();
-        let is_busy = now.duration_since(self.heard) < BUSY;
+        let is_busy = (WAITING..BUSY).contains(&now.duration_since(self.heard));
         self.heard = now;
         if is_busy && now >= self.open_until {
             std::thread::sleep(GATHER);
@@ -145,11 +165,41 @@ impl Ear {
     }
 }
 
+/// A file of our own that is watched like all others. Changes are heard in the order in which they happen, so whoever has
+/// heard that it was written has heard of everything before.
+struct Mark {
+    file: File,
+    path: PathBuf,
+    /// How often it was written, and how often it is to be; it is written again when that was heard.
+    written: u64,
+    wanted: u64,
+    heard: u64,
+}
+
+impl Mark {
+    fn new() -> io::Result<Self> {
+        let memory = memfd_create("sidetail", MemfdFlags::CLOEXEC)?;
+        // Of what is written through the descriptor as it was made nothing is told.
+        let file = File::options().write(true).open(format!("/proc/self/fd/{}", memory.as_raw_fd()))?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        Ok(Mark { file, path, written: 0, wanted: 0, heard: 0 })
+    }
+
+    fn write(&mut self) {
+        if self.written == self.heard && self.written < self.wanted {
+            self.written += 1;
+            // It fails where no memory is left: then it is as if nothing more is heard.
+            let _ = self.file.write_all_at(b"*", 0);
+        }
+    }
+}
+
 /// The directories that are watched.
 pub struct Watch {
     mode: WatchMode,
     alarm: Alarm,
     watcher: Option<RecommendedWatcher>,
+    mark: Option<Mark>,
     watched: HashMap<PathBuf, (u64, u64)>,
     degraded: Option<String>,
     retry_at: Option<Instant>,
@@ -158,7 +208,7 @@ pub struct Watch {
 impl Watch {
     /// Watches nothing yet, and rings `alarm` when it does.
     pub fn new(mode: WatchMode, alarm: Alarm) -> Self {
-        Watch { mode, alarm, watcher: None, watched: HashMap::new(), degraded: None, retry_at: None }
+        Watch { mode, alarm, watcher: None, mark: None, watched: HashMap::new(), degraded: None, retry_at: None }
     }
 
     /// Watches exactly `directories`, as far as that can be had.
@@ -170,9 +220,7 @@ impl Watch {
         let wanted: HashMap<_, _> = directories.iter().filter_map(|path| Some((path.clone(), directory_id(path)?))).collect();
         let mut failed = None;
         if self.watcher.is_none() {
-            let alarm = self.alarm.clone();
-            let mut ear = Ear { alarm, heard: Instant::now(), open_until: Instant::now() };
-            match notify::recommended_watcher(move |event| ear.hear(event)) {
+            match self.begin() {
                 Ok(watcher) => self.watcher = Some(watcher),
                 Err(error) => failed = Some(format!("notifications can't be had: {error}")),
             }
@@ -199,6 +247,40 @@ impl Watch {
         self.degraded = failed;
     }
 
+    fn begin(&mut self) -> notify::Result<RecommendedWatcher> {
+        let mark = Mark::new().ok();
+        let path = mark.as_ref().map(|mark| mark.path.clone());
+        let (alarm, now) = (self.alarm.clone(), Instant::now());
+        let mut ear = Ear { alarm, mark: path.clone(), heard: now, open_until: now };
+        let mut watcher = notify::recommended_watcher(move |event| ear.hear(event))?;
+        // Where /proc is not there nothing can be marked.
+        let is_watched = path.is_some_and(|path| watcher.watch(&path, RecursiveMode::NonRecursive).is_ok());
+        self.mark = mark.filter(|_| is_watched);
+        Ok(watcher)
+    }
+
+    /// Marks this moment: [`Watch::has_heard`] tells by the number that it gives when all that happened before was heard.
+    /// `None` where that can't be told.
+    pub fn mark(&mut self) -> Option<u64> {
+        let mark = self.mark.as_mut()?;
+        mark.wanted = mark.written + 1;
+        mark.write();
+        Some(mark.wanted)
+    }
+
+    /// Takes notice of what rang.
+    pub fn hear(&mut self, rung: &Rung) {
+        if let Some(mark) = &mut self.mark {
+            mark.heard += rung.marks;
+            mark.write();
+        }
+    }
+
+    /// Whether all that happened before a mark was heard.
+    pub fn has_heard(&self, number: u64) -> bool {
+        self.mark.as_ref().is_none_or(|mark| mark.heard >= number)
+    }
+
     /// Whether changes in `directory` ring the alarm.
     pub fn covers(&self, directory: &Path) -> bool {
         self.watched.contains_key(directory)
@@ -218,4 +300,34 @@ fn directory_id(path: &Path) -> Option<(u64, u64)> {
 
 fn is_remote(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|answer| REMOTE_FILE_SYSTEMS.contains(&(answer.f_type as u32)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_heard_after_all_that_happened_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let alarm = Alarm::default();
+        let mut watch = Watch::new(WatchMode::Notify, alarm.clone());
+        watch.set(&HashSet::from([folder.path().to_path_buf()]));
+        let path = folder.path().join("a.log");
+        for round in 1..=20 {
+            for _ in 0..50 {
+                std::fs::write(&path, "content").unwrap();
+                std::fs::remove_file(&path).unwrap();
+            }
+            let (before, mark) = (watch.mark().unwrap(), watch.mark().unwrap());
+            assert!(mark >= before && mark > round);
+            let mut removed = 0;
+            while !watch.has_heard(mark) {
+                let rung = alarm.wait(Instant::now() + Duration::from_secs(10), 0);
+                assert!(rung.marks > 0 || !rung.paths.is_empty(), "nothing was heard");
+                removed += rung.removed.get(&path).copied().unwrap_or(0);
+                watch.hear(&rung);
+            }
+            assert_eq!(removed, 50);
+        }
+    }
 }

@@ -217,6 +217,36 @@ fn files_that_came_and_went_unseen_are_told_as_a_gap() {
 }
 
 #[test]
+fn files_that_were_deleted_unseen_are_told_however_much_else_is_to_be_heard_first() {
+    // The second is more than the system keeps for who does not listen (fs.inotify.max_queued_events).
+    for noise in [2_000, 20_000] {
+        let world = World::new();
+        let mut log = world.log("app.log");
+        let mut others = ["a.log", "b.log"].map(|name| world.log(name));
+        let agent = world.agent(&["app=@/app.log", "a=@/a.log", "b=@/b.log"]);
+        if agent.get("/logs").json()["watch"]["mode"] == "poll" {
+            return;
+        }
+        let mut stream = agent.stream("/events?log=app");
+        stream.goes_on_with(&log.write(3));
+        agent.signal("STOP");
+        // No two that follow each other are alike: nothing is merged.
+        (0..noise).for_each(|round| others[round % 2].bytes(b"noise\n"));
+        let mut new = Vec::new();
+        for _ in 0..2 {
+            fs::remove_file(log.path()).expect("deleting it");
+            log.create_anew();
+            new = log.write(3);
+        }
+        agent.signal("CONT");
+        let gap = stream.next().expect("a gap");
+        assert!(gap.is("gap"), "{gap:?} with {noise} changes before");
+        assert_eq!(gap.json()["certain"], false, "{gap:?}");
+        stream.goes_on_with(&new);
+    }
+}
+
+#[test]
 fn files_that_were_deleted_before_anybody_looked_are_told_where_notifications_tell_of_them() {
     let world = World::new();
     let mut log = world.log("app.log");
