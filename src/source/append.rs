@@ -10,6 +10,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::content::{Content, READ_BYTES, read_at, read_head};
+use super::folder::is_quiet_since;
 use super::generation::Generation;
 use super::identity::{FileIdentity, Head};
 use super::read::{Trouble, last_complete};
@@ -43,6 +44,8 @@ pub struct HeldFile {
     pub tip: Bytes,
     /// When it was last written, as of before the last read: never later than what is known of it.
     pub modified: SystemTime,
+    /// Whether that was long enough ago for another write to show.
+    quiet: bool,
     /// Offset up to which no further LF was found.
     scanned: u64,
     /// Where NUL bytes begin that reach up to `scanned`: space that a writer reserved and may still fill.
@@ -74,7 +77,7 @@ impl Dormant {
     /// Goes on in `file`, which has its identity.
     pub fn wake(self, file: File) -> HeldFile {
         let Dormant { serial, identity, head, end, tip, scanned, modified, .. } = self;
-        HeldFile { serial, file: Arc::new(file), identity, head, end, tip, modified, scanned, reserved: None }
+        HeldFile { serial, file: Arc::new(file), identity, head, end, tip, modified, quiet: false, scanned, reserved: None }
     }
 }
 
@@ -104,7 +107,7 @@ impl HeldFile {
         // What stands behind the last whole record may still be reserved space.
         let head = Head::new(base, head.bytes().slice_ref(head.bytes_at(end)));
         let tip = Bytes::new();
-        let mut held = HeldFile { serial, file, identity, head, end, tip, modified, scanned: end, reserved: None };
+        let mut held = HeldFile { serial, file, identity, head, end, tip, modified, quiet: false, scanned: end, reserved: None };
         held.tip = held.read_tip()?;
         Ok(held)
     }
@@ -118,10 +121,27 @@ impl HeldFile {
         let modified = file.metadata()?.modified()?;
         let (head, end) = (known.head.clone(), known.end);
         let identity = known.identity;
-        let held = HeldFile { serial, file: Arc::new(file), identity, head, end, tip, modified, scanned: end, reserved: None };
+        let held = HeldFile {
+            serial,
+            file: Arc::new(file),
+            identity,
+            head,
+            end,
+            tip,
+            modified,
+            quiet: false,
+            scanned: end,
+            reserved: None,
+        };
         let beginning = Content::Plain(held.file.clone()).read(held.head.base, held.head.bytes().len())?;
         let same = beginning == *held.head.bytes() && held.read_tip().is_ok_and(|tip| tip == held.tip);
         Ok(same.then_some(held))
+    }
+
+    /// Whether what `metadata` is of is this file, not written since it was read to its end.
+    pub fn is_unchanged(&self, metadata: &Metadata) -> bool {
+        let same = FileIdentity::of(metadata) == self.identity && metadata.len() == self.scanned && self.reserved.is_none();
+        same && self.quiet && metadata.modified().is_ok_and(|modified| modified == self.modified)
     }
 
     /// Closes it; `None` where it was not read to its end, or a change might then not show.
@@ -151,6 +171,7 @@ impl HeldFile {
     pub fn read_appended(&mut self, block: &mut Block) -> Result<(Vec<Piece>, bool), Trouble> {
         let mut pieces = Vec::new();
         self.modified = self.file.metadata()?.modified()?;
+        self.quiet = is_quiet_since(self.modified);
         for _ in 0..BLOCKS_MAX {
             if self.end == self.head.base && !self.find_content()? {
                 return Ok((pieces, true));

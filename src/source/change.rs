@@ -1,5 +1,9 @@
 //! What became of a log's live file since the last look. Pure: two answers of the file system in, one decision out.
 
+use std::fs::Metadata;
+use std::io;
+
+use super::generation::not_regular;
 use super::identity::FileIdentity;
 
 /// What one look found at the log's path.
@@ -11,6 +15,17 @@ pub enum AtPath {
     File(FileIdentity),
     /// Something is there that is no log, or the look failed; in words.
     Unusable(String),
+}
+
+impl From<io::Result<Metadata>> for AtPath {
+    fn from(looked: io::Result<Metadata>) -> Self {
+        match looked {
+            Ok(metadata) if metadata.is_file() => AtPath::File(FileIdentity::of(&metadata)),
+            Ok(metadata) => AtPath::Unusable(not_regular(&metadata)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => AtPath::Nothing,
+            Err(error) => AtPath::Unusable(error.to_string()),
+        }
+    }
 }
 
 /// What to do about it.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -105,10 +106,25 @@ impl Listing {
     }
 }
 
+/// Which folder it is, and when names in it, or who may read them, last changed.
+pub type NamesAsOf = (u64, u64, SystemTime);
+
+/// What tells whether names in `folder` have changed; none while they did too short a time ago for another change to show.
+pub fn names_as_of(folder: &Path) -> Option<NamesAsOf> {
+    let metadata = std::fs::metadata(folder).ok()?;
+    let changed = SystemTime::UNIX_EPOCH + Duration::new(metadata.ctime().try_into().ok()?, metadata.ctime_nsec() as u32);
+    is_quiet_since(changed).then_some((metadata.dev(), metadata.ino(), changed))
+}
+
 /// When names in `folder` last changed, if that is long enough ago for another change to show.
 fn quiet_since(folder: &Path) -> Option<SystemTime> {
     let modified = std::fs::metadata(folder).ok()?.modified().ok()?;
-    let since_1970 = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    is_quiet_since(modified).then_some(modified)
+}
+
+/// Whether a change at `changed` was so long ago that another one since would show.
+pub fn is_quiet_since(changed: SystemTime) -> bool {
+    let since_1970 = changed.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let tick = if since_1970.subsec_nanos() == 0 { COARSE_CLOCK_TICK } else { CLOCK_TICK };
-    SystemTime::now().duration_since(modified).is_ok_and(|age| age > tick).then_some(modified)
+    SystemTime::now().duration_since(changed).is_ok_and(|age| age > tick)
 }

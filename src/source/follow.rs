@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::append::Block;
 use super::catalog::{Log, Logs, Problem};
-use super::folder::Folders;
+use super::folder::{Folders, NamesAsOf, names_as_of};
 use super::followed::{Followed, Kit, real_path};
 use super::identity::FileIdentity;
 use super::pattern::{Found, LogPattern};
@@ -47,6 +47,11 @@ const PACE: Duration = Duration::from_millis(2);
 const ANSWER: Duration = Duration::from_secs(1);
 /// How often names are looked at without a notification.
 const SCAN: Duration = Duration::from_secs(1);
+/// How much longer than it took the next look at everything is put off, where only names rang: a rotation of one log must
+/// not cost what ten thousand do.
+const NAMES_PAUSE: u32 = 8;
+/// How long it is believed that no name has changed where no folder has.
+const NAMES_KEPT: Duration = Duration::from_secs(10);
 
 /// A running follower; ends when dropped.
 #[derive(Debug)]
@@ -76,10 +81,12 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
         patterns,
         logs: logs.clone(),
         watched: Vec::new(),
+        awake: Vec::new(),
         by_path: HashMap::new(),
+        names: Names { folders: Vec::new(), until: Instant::now() },
         open_files: 0,
         hot_bytes: 0,
-        changed: false,
+        changed: Vec::new(),
         announced: Instant::now(),
         kit: Kit {
             watch: Watch::new(settings.watch, alarm.clone()),
@@ -87,6 +94,7 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
             serial: 0,
             block: Block::default(),
             folders: Folders::default(),
+            moved_home: false,
         },
     };
     let bell = alarm.clone();
@@ -101,7 +109,8 @@ struct Watched {
     changed: bool,
     /// How many bytes of it are in the hot tail.
     hot_bytes: usize,
-    due: Instant,
+    /// When it is looked at next; `None`: when all are.
+    due: Option<Instant>,
     hot_until: Instant,
 }
 
@@ -109,41 +118,65 @@ struct Rounds {
     patterns: Vec<LogPattern>,
     logs: Logs,
     watched: Vec<Watched>,
+    /// Those that are looked at before all are, by their index.
+    awake: Vec<usize>,
+    by_path: HashMap<PathBuf, Vec<usize>>,
+    names: Names,
     /// How many files of logs are open.
     open_files: usize,
     /// How many bytes of all logs are in the hot tail.
     hot_bytes: usize,
-    /// Whether anything has changed since that was last announced, and when that was.
-    changed: bool,
+    /// Which have changed since that was last announced, by their index, and when that was.
+    changed: Vec<usize>,
     announced: Instant,
-    by_path: HashMap<PathBuf, Vec<usize>>,
     kit: Kit,
+}
+
+/// The folders in which names were looked for, as they were before that, and until when it is believed that names are the
+/// same while they are.
+struct Names {
+    folders: Vec<(PathBuf, Option<NamesAsOf>)>,
+    until: Instant,
+}
+
+impl Names {
+    fn are_same(&self) -> bool {
+        let is_same = |(folder, then): &(PathBuf, Option<NamesAsOf>)| then.is_some() && names_as_of(folder) == *then;
+        Instant::now() < self.until && self.folders.iter().all(is_same)
+    }
 }
 
 impl Rounds {
     fn run(&mut self, alarm: &Alarm) {
-        let mut scan_due = Instant::now();
+        let (mut scan_due, mut names_due) = (Instant::now(), Instant::now());
         let mut rung = Rung { all: true, ..Rung::default() };
-        let (mut answered, mut asked_at) = (0, Instant::now());
+        let (mut names_rang, mut looked, mut answered, mut asked_at) = (false, 0, 0, Instant::now());
         loop {
             let started = Instant::now();
-            if rung.names || rung.all || rung.asked > answered || started >= scan_due {
-                self.changed |= self.scan();
+            names_rang |= rung.names;
+            let all = rung.all || rung.asked > looked || started >= scan_due || (names_rang && started >= names_due);
+            if all {
+                self.scan();
                 self.hold_within_limit();
                 self.kit.folders.forget_unused();
                 scan_due = Instant::now() + SCAN;
             }
-            self.mark_due(&rung, started);
-            self.changed |= self.look_at_due(started, scan_due);
+            self.hear(&rung, started);
+            self.look(all, started);
+            if all {
+                (names_rang, looked) = (false, rung.asked);
+                names_due = Instant::now() + started.elapsed() * NAMES_PAUSE;
+            }
             self.shed();
             self.announce();
             // Whoever asked is answered when all that was there then has been read, unless that takes too long.
-            if !self.watched.iter().any(|watched| watched.followed.behind) || asked_at.elapsed() > ANSWER {
-                answered = rung.asked;
+            if !self.awake.iter().any(|&index| self.watched[index].followed.behind) || asked_at.elapsed() > ANSWER {
+                answered = looked;
                 self.logs.announce_answered(answered);
             }
-            let next = self.watched.iter().map(|watched| watched.due).min().unwrap_or(scan_due).min(scan_due);
-            let next = if self.changed { next.min(self.announced + self.logs.pace()) } else { next };
+            let due = self.awake.iter().filter_map(|&index| self.watched[index].due);
+            let announcement = (!self.changed.is_empty()).then(|| self.announced + self.logs.pace());
+            let next = due.chain(announcement).chain(names_rang.then_some(names_due)).fold(scan_due, Instant::min);
             let before = rung.asked;
             rung = alarm.wait(next, before);
             if rung.asked > before && before == answered {
@@ -159,21 +192,20 @@ impl Rounds {
 
     /// Wakes who waits for logs that have changed, if they were not woken just now.
     fn announce(&mut self) {
-        if !self.changed || self.announced.elapsed() < self.logs.pace() {
+        if self.changed.is_empty() || self.announced.elapsed() < self.logs.pace() {
             return;
         }
-        (self.changed, self.announced) = (false, Instant::now());
-        for watched in self.watched.iter_mut().filter(|watched| watched.changed) {
+        self.announced = Instant::now();
+        for index in self.changed.drain(..) {
+            let watched = &mut self.watched[index];
             watched.changed = false;
             watched.followed.log.announce();
         }
         self.logs.announce_moves();
     }
 
-    fn mark_due(&mut self, rung: &Rung, now: Instant) {
-        if rung.all || rung.names {
-            self.watched.iter_mut().for_each(|watched| watched.due = now);
-        }
+    /// Makes due what rang.
+    fn hear(&mut self, rung: &Rung, now: Instant) {
         self.kit.watch.hear(rung);
         if rung.deaf {
             self.watched.iter_mut().for_each(|watched| watched.followed.removals = usize::MAX);
@@ -181,7 +213,9 @@ impl Rounds {
         for path in &rung.paths {
             for &index in self.by_path.get(path).into_iter().flatten() {
                 let watched = &mut self.watched[index];
-                watched.due = now;
+                if watched.due.replace(now).is_none() {
+                    self.awake.push(index);
+                }
                 if *path == watched.followed.home.live {
                     let removed = rung.removed.get(path).copied().unwrap_or(0);
                     watched.followed.removals = watched.followed.removals.saturating_add(removed);
@@ -190,37 +224,42 @@ impl Rounds {
         }
     }
 
-    fn look_at_due(&mut self, now: Instant, scan_due: Instant) -> bool {
-        let mut changed = false;
+    /// Looks at the logs that are due, or at all.
+    fn look(&mut self, all: bool, now: Instant) {
         self.kit.folders.begin_round();
-        let count = self.watched.len();
-        for index in 0..count {
-            let watched = &mut self.watched[index];
-            if watched.due > now {
-                continue;
+        let awake = std::mem::take(&mut self.awake);
+        for index in if all { (0..self.watched.len()).collect() } else { awake } {
+            if all || self.watched[index].due.is_some_and(|due| due <= now) {
+                self.look_at(index, now);
             }
-            let before = watched.followed.open_files();
-            let moved = watched.followed.look(&mut self.kit, now);
-            if watched.followed.log.take_changed() || moved {
-                changed = true;
-                watched.changed = true;
+            if self.watched[index].due.is_some() {
+                self.awake.push(index);
             }
-            if moved {
-                self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
-                watched.hot_until = now + HOT;
-            }
-            let notified = watched.followed.home.live.parent().is_some_and(|folder| self.kit.watch.covers(folder));
-            watched.due = match () {
-                () if watched.followed.behind => now,
-                () if now < watched.hot_until => now + if notified { HOT_NOTIFIED } else { HOT_POLLED },
-                () if !notified && now < watched.hot_until + WARM => now + warm_tick(count),
-                // With the names: one awakening for all that is quiet.
-                () => scan_due,
-            };
-            self.open_files = self.open_files + watched.followed.open_files() - before;
-            self.close_surplus();
         }
-        changed
+    }
+
+    fn look_at(&mut self, index: usize, now: Instant) {
+        let count = self.watched.len();
+        let watched = &mut self.watched[index];
+        let before = watched.followed.open_files();
+        let moved = watched.followed.look(&mut self.kit, now);
+        if (watched.followed.log.take_changed() || moved) && !std::mem::replace(&mut watched.changed, true) {
+            self.changed.push(index);
+        }
+        if moved {
+            self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
+            watched.hot_until = now + HOT;
+        }
+        let notified = watched.followed.home.live.parent().is_some_and(|folder| self.kit.watch.covers(folder));
+        watched.due = match () {
+            () if watched.followed.behind => Some(now),
+            () if now < watched.hot_until => Some(now + if notified { HOT_NOTIFIED } else { HOT_POLLED }),
+            () if !notified && now < watched.hot_until + WARM => Some(now + warm_tick(count)),
+            // With the names: one awakening for all that is quiet.
+            () => None,
+        };
+        self.open_files = self.open_files + watched.followed.open_files() - before;
+        self.close_surplus();
     }
 
     /// Closes the files that changed longest ago, where more are open than may be; some more, so that it is not done again
@@ -255,9 +294,13 @@ impl Rounds {
         }
     }
 
-    /// Looks at names: new logs, and the folders to watch. Whether there is a new log.
-    fn scan(&mut self) -> bool {
-        let before = self.watched.len();
+    /// Looks at names: new logs, and the folders to watch.
+    fn scan(&mut self) {
+        if !std::mem::take(&mut self.kit.moved_home) && self.names.are_same() {
+            return;
+        }
+        let mut folders: HashSet<PathBuf> = self.patterns.iter().flat_map(LogPattern::directories).collect();
+        self.names.folders = folders.iter().map(|folder| (folder.clone(), names_as_of(folder))).collect();
         let expand = |(pattern, meant): (usize, &LogPattern)| meant.expand().into_iter().map(move |found| (found, pattern));
         let found: Vec<(Found, usize)> = self.patterns.iter().enumerate().flat_map(expand).collect();
         self.forget_never_begun(&found);
@@ -269,13 +312,14 @@ impl Rounds {
                 problems.push(Problem { path, error });
             }
         }
-        for folder in self.patterns.iter().flat_map(LogPattern::directories).collect::<HashSet<_>>() {
-            if let Err(error) = std::fs::read_dir(&folder) {
+        for folder in &folders {
+            if let Err(error) = std::fs::read_dir(folder) {
                 problems.push(Problem { path: folder.display().to_string(), error: error.to_string() });
             }
         }
+        // What is wrong may be mended without a change of names.
+        self.names.until = Instant::now() + if problems.is_empty() { NAMES_KEPT } else { Duration::ZERO };
         self.logs.set_problems(problems);
-        let mut folders: HashSet<PathBuf> = self.patterns.iter().flat_map(LogPattern::directories).collect();
         self.by_path.clear();
         for (index, Watched { followed, .. }) in self.watched.iter().enumerate() {
             folders.extend(followed.home.folders().flat_map(|folder| self.kit.folders.with_old_folders(folder)));
@@ -286,13 +330,12 @@ impl Rounds {
         }
         self.kit.watch.set(&folders);
         self.logs.set_watching(self.kit.watch.status());
-        self.watched.len() > before
     }
 
     /// Forgets logs that no pattern means any more and that never had a file: a path that turned out to be a folder.
     fn forget_never_begun(&mut self, found: &[(Found, usize)]) {
         let meant: HashSet<&str> = found.iter().map(|(found, _)| found.name.as_str()).collect();
-        let logs = &self.logs;
+        let (logs, before) = (&self.logs, self.watched.len());
         self.watched.retain(|Watched { followed, .. }| {
             let keep = meant.contains(&*followed.log.name) || !followed.log.state().generations.is_empty();
             if !keep {
@@ -300,6 +343,10 @@ impl Rounds {
             }
             keep
         });
+        if self.watched.len() < before {
+            let those = |is: fn(&Watched) -> bool| (0..self.watched.len()).filter(|&index| is(&self.watched[index])).collect();
+            (self.awake, self.changed) = (those(|watched| watched.due.is_some()), those(|watched| watched.changed));
+        }
     }
 
     fn add(&mut self, found: Found, pattern: usize, owners: &mut Owners) -> Result<(), String> {
@@ -321,13 +368,16 @@ impl Rounds {
         }
         let now = Instant::now();
         let mut followed = Followed::new(log.clone(), self.patterns[pattern].rotated.clone());
+        followed.home.folders().for_each(|folder| self.kit.watch.add(folder));
         followed.find_history(&mut self.kit, now);
         followed.look(&mut self.kit, now);
         info!(log = &*log.name, path = ?log.path, "following");
         owners.add(&followed);
         self.open_files += followed.open_files();
-        let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: now, hot_until: now + HOT };
+        let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: Some(now), hot_until: now + HOT };
         self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
+        self.awake.push(self.watched.len());
+        self.changed.push(self.watched.len());
         self.watched.push(watched);
         self.close_surplus();
         self.logs.add(log);

@@ -2,7 +2,7 @@
 //! Reads what was appended and keeps the generations in order through rotations.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::change::{AtPath, Change, decide};
 use super::content::Storage;
 use super::folder::{Folders, Stamp};
 use super::follow::Settings;
-use super::generation::{Generation, Late, Phase, not_regular, open_identical};
+use super::generation::{Generation, Late, Phase, open_identical};
 use super::identity::FileIdentity;
 use super::read::Trouble;
 use super::siblings::{Home, Sibling};
@@ -38,6 +38,8 @@ pub(super) struct Kit {
     pub block: Block,
     pub folders: Folders,
     pub watch: Watch,
+    /// Whether the live file of any log is in another place than when folders to watch were looked for last.
+    pub moved_home: bool,
 }
 
 impl Kit {
@@ -54,6 +56,8 @@ pub(super) struct Followed {
     pub home: Home,
     /// Whether its file held more than one look reads.
     pub behind: bool,
+    /// Whether nothing is to be done while the live file and the names in its folders stay as they are.
+    at_rest: bool,
     pub(super) live: Option<HeldFile>,
     /// The live file while it is closed; then `live` is none.
     pub(super) asleep: Option<Dormant>,
@@ -103,6 +107,7 @@ impl Followed {
             log,
             home: Home { live, rotated },
             behind: false,
+            at_rest: false,
             live: None,
             asleep: None,
             replaced: Vec::new(),
@@ -192,10 +197,16 @@ impl Followed {
             }
         }
     }
+
     /// One look at the log; whether anything of it changed.
     pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
+        let metadata = std::fs::metadata(&self.log.path);
+        let names_changed = self.folders_changed(kit);
+        if self.at_rest && !names_changed && metadata.as_ref().is_ok_and(|metadata| self.is_unchanged(metadata)) {
+            return false;
+        }
         self.behind = false;
-        let at_path = at_path(&self.log.path);
+        let at_path = AtPath::from(metadata);
         let present = !matches!(at_path, AtPath::Nothing);
         let mut changed = self.log.state().present != present;
         if changed {
@@ -237,7 +248,7 @@ impl Followed {
         }
         changed |= self.read_replaced(kit, now);
         changed |= self.let_go(kit, now);
-        if self.folders_changed(kit) {
+        if names_changed {
             changed |= self.insert_unseen_lives(kit).unwrap_or(false);
             changed |= self.refresh_siblings(kit);
         }
@@ -245,7 +256,16 @@ impl Followed {
             self.caught_up = true;
             self.log.update(|state| state.note_caught_up(SystemTime::now()));
         }
-        changed | self.report(error.or_else(|| self.sibling_error.clone()))
+        let error = error.or_else(|| self.sibling_error.clone());
+        let nothing_to_come = !self.behind && self.replaced.is_empty() && self.siblings_again.is_none() && error.is_none();
+        self.at_rest = nothing_to_come && self.missing_since.is_none() && self.awaited.is_none();
+        changed | self.report(error)
+    }
+
+    /// Whether the live file is as it was when it was looked at last.
+    fn is_unchanged(&self, metadata: &Metadata) -> bool {
+        let asleep = self.asleep.as_ref().is_some_and(|asleep| asleep.is(metadata));
+        asleep || self.live.as_ref().is_some_and(|live| live.is_unchanged(metadata))
     }
 
     /// Takes `found` for the identity of the live file if its descriptor says so by now: the first write to a file of a
@@ -454,12 +474,7 @@ pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit)
 
 /// What is at a path, without opening it: opening a FIFO would wake its writer.
 pub(super) fn at_path(path: &Path) -> AtPath {
-    match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => AtPath::File(FileIdentity::of(&metadata)),
-        Ok(metadata) => AtPath::Unusable(not_regular(&metadata)),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => AtPath::Nothing,
-        Err(error) => AtPath::Unusable(error.to_string()),
-    }
+    AtPath::from(std::fs::metadata(path))
 }
 
 /// Where a path leads when its symbolic links are followed, also where nothing is there; rotated files lie beside that.

@@ -59,7 +59,9 @@ impl Followed {
             state.generations.push(generation);
         });
         self.live = Some(held);
-        self.home.live = real_path(&self.log.path);
+        let live = real_path(&self.log.path);
+        kit.moved_home |= live != self.home.live;
+        self.home.live = live;
         self.read_live(kit)?;
         Ok(true)
     }

@@ -201,50 +201,72 @@ pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     mark: Option<Mark>,
     watched: HashMap<PathBuf, (u64, u64)>,
+    /// Those that can't be watched, until they are tried again.
+    failed: HashSet<PathBuf>,
+    retry_at: Instant,
     degraded: Option<String>,
-    retry_at: Option<Instant>,
 }
 
 impl Watch {
     /// Watches nothing yet, and rings `alarm` when it does.
     pub fn new(mode: WatchMode, alarm: Alarm) -> Self {
-        Watch { mode, alarm, watcher: None, mark: None, watched: HashMap::new(), degraded: None, retry_at: None }
+        Watch {
+            mode,
+            alarm,
+            watcher: None,
+            mark: None,
+            watched: HashMap::new(),
+            failed: HashSet::new(),
+            retry_at: Instant::now(),
+            degraded: None,
+        }
     }
 
     /// Watches exactly `directories`, as far as that can be had.
     pub fn set(&mut self, directories: &HashSet<PathBuf>) {
-        if self.mode == WatchMode::Poll || self.retry_at.is_some_and(|at| Instant::now() < at) {
-            return;
-        }
-        self.retry_at = None;
-        let wanted: HashMap<_, _> = directories.iter().filter_map(|path| Some((path.clone(), directory_id(path)?))).collect();
-        let mut failed = None;
-        if self.watcher.is_none() {
-            match self.begin() {
-                Ok(watcher) => self.watcher = Some(watcher),
-                Err(error) => failed = Some(format!("notifications can't be had: {error}")),
-            }
-        }
         if let Some(watcher) = &mut self.watcher {
-            let stale: Vec<_> =
-                self.watched.iter().filter(|(path, id)| wanted.get(*path) != Some(id)).map(|(path, _)| path.clone()).collect();
+            let is_stale = |(path, id): &(&PathBuf, &_)| !directories.contains(*path) || directory_id(path) != Some(**id);
+            let stale: Vec<_> = self.watched.iter().filter(is_stale).map(|(path, _)| path.clone()).collect();
             for path in stale {
                 self.watched.remove(&path);
                 // It is gone, or was replaced by another of the same name: there may be nothing to end.
                 let _ = watcher.unwatch(&path);
             }
-            for (path, id) in wanted {
-                if self.watched.contains_key(&path) || (self.mode == WatchMode::Auto && is_remote(&path)) {
-                    continue;
-                }
-                match watcher.watch(&path, RecursiveMode::NonRecursive) {
-                    Ok(()) => drop(self.watched.insert(path, id)),
-                    Err(error) => failed = Some(format!("{}: can't be watched: {error}", path.display())),
-                }
-            }
         }
-        self.retry_at = failed.is_some().then(|| Instant::now() + RETRY);
-        self.degraded = failed;
+        if Instant::now() >= self.retry_at {
+            self.failed.clear();
+            self.degraded = None;
+        }
+        directories.iter().for_each(|directory| self.add(directory));
+    }
+
+    /// Watches `directory` too: before a file in it is opened, so that all that happens to its name since is heard.
+    pub fn add(&mut self, directory: &Path) {
+        if self.mode == WatchMode::Poll || self.failed.contains(directory) || self.watched.contains_key(directory) {
+            return;
+        }
+        let Some(id) = directory_id(directory) else { return };
+        if self.mode == WatchMode::Auto && is_remote(directory) {
+            return;
+        }
+        if let Err(why) = self.watch(directory) {
+            if self.failed.is_empty() {
+                self.retry_at = Instant::now() + RETRY;
+            }
+            self.failed.insert(directory.to_path_buf());
+            self.degraded = Some(why);
+            return;
+        }
+        self.watched.insert(directory.to_path_buf(), id);
+    }
+
+    fn watch(&mut self, directory: &Path) -> Result<(), String> {
+        if self.watcher.is_none() {
+            self.watcher = Some(self.begin().map_err(|error| format!("notifications can't be had: {error}"))?);
+        }
+        let Some(watcher) = &mut self.watcher else { return Ok(()) };
+        let watched = watcher.watch(directory, RecursiveMode::NonRecursive);
+        watched.map_err(|error| format!("{}: can't be watched: {error}", directory.display()))
     }
 
     fn begin(&mut self) -> notify::Result<RecommendedWatcher> {

@@ -291,3 +291,37 @@ fn after_a_truncation_the_gap_is_told_once_whoever_comes_back_with_its_id() {
     assert_eq!(stream.lines(2), log.written()[3..]);
     assert_eq!(agent.lines_after("/events?follow=false", gap.id()), log.written()[3..]);
 }
+
+#[test]
+fn files_that_were_deleted_unseen_are_told_to_whoever_comes_back_later() {
+    for since in 0..4 {
+        let world = World::new();
+        let mut log = world.log("app.log");
+        let agent = world.agent(&["app=@/app.log"]);
+        if agent.get("/logs").json()["watch"]["mode"] == "poll" {
+            return;
+        }
+        let mut stream = agent.stream("/events");
+        log.write(3);
+        let last = stream.records(3).pop().expect("three");
+        drop(stream);
+        let recreate = |log: &mut Log| {
+            fs::remove_file(log.path()).expect("deleting it");
+            log.create_anew();
+            log.write(3)
+        };
+        agent.signal("STOP");
+        recreate(&mut log);
+        let mut new = recreate(&mut log);
+        agent.signal("CONT");
+        agent.logs();
+        for _ in 0..since {
+            new.extend(recreate(&mut log));
+            agent.logs();
+        }
+        let mut stream = agent.resume("/events", last.id());
+        let gap = stream.next().expect("a gap");
+        assert!(gap.is("gap"), "{gap:?}, {since} files later");
+        stream.goes_on_with(&new);
+    }
+}
