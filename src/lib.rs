@@ -15,4 +15,5 @@ pub mod page;
 pub mod http;
 pub mod health;
 pub mod config;
+pub mod agent;
 pub mod demo;

@@ -41,8 +41,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(both("", |_, state| redirect(&state.base_path)))
         .service(get("/logs").route(web::get().to(logs)).route(web::head().to(logs)))
         .service(both("/version", |_, _| json(&serde_json::json!({ "name": "sidetail", "version": env!("CARGO_PKG_VERSION") }))))
-        .service(both("/healthz", |_, _| plain("ok\n")))
-        .service(both("/livez", |_, _| plain("ok\n")))
+        .service(both("/healthz", live))
+        .service(both("/livez", live))
         .service(both("/readyz", ready));
     for asset in ASSETS.iter() {
         let path = format!("/{}", asset.path);
@@ -184,13 +184,26 @@ fn commands(base: &str) -> String {
     )
 }
 
+/// Whether the follower's loop still turns; that of the server does, or nobody would answer.
+fn live(_: HttpRequest, state: Data<State>) -> HttpResponse {
+    let stuck = state.feed.since_turn();
+    if stuck <= state.stuck_after {
+        return plain("ok\n");
+    }
+    unwell(format!("the follower has been at one thing for {} s; is a file system hanging?\n", stuck.as_secs()))
+}
+
 fn ready(_: HttpRequest, state: Data<State>) -> HttpResponse {
-    let why = match () {
-        () if *state.stopping.borrow() => "stopping\n",
-        () if !state.feed.is_ready() => "not every log has been looked at yet\n",
-        () => return plain("ok\n"),
-    };
-    HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body(why)
+    match () {
+        () if *state.stopping.borrow() => unwell("stopping\n".into()),
+        () if !state.feed.is_ready() => unwell("not every log has been looked at yet\n".into()),
+        () => plain("ok\n"),
+    }
+}
+
+fn unwell(why: String) -> HttpResponse {
+    let mut answer = HttpResponse::ServiceUnavailable();
+    answer.content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-store")).body(why)
 }
 
 fn redirect(base_path: &str) -> HttpResponse {

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -216,6 +216,9 @@ struct Shared {
     watching: watch::Sender<Watching>,
     problems: watch::Sender<Vec<Problem>>,
     pace_us: AtomicU64,
+    born: Instant,
+    /// When the follower last turned to a log, in milliseconds since then.
+    turned_ms: AtomicU64,
 }
 
 /// How the agent learns of changes.
@@ -247,6 +250,8 @@ impl Logs {
             watching: watch::Sender::default(),
             problems: watch::Sender::default(),
             pace_us: AtomicU64::default(),
+            born: Instant::now(),
+            turned_ms: AtomicU64::default(),
         }))
     }
 
@@ -268,6 +273,16 @@ impl Logs {
 
     pub(super) fn pace(&self) -> Duration {
         Duration::from_micros(self.0.pace_us.load(Ordering::Relaxed))
+    }
+
+    /// Notes that the follower turns to a log, or to the next round: whatever it did before is done.
+    pub(super) fn note_turn(&self) {
+        self.0.turned_ms.store(u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// For how long the follower has been at one thing; it turns to the next at least every second or so.
+    pub fn since_turn(&self) -> Duration {
+        self.0.born.elapsed().saturating_sub(Duration::from_millis(self.0.turned_ms.load(Ordering::Relaxed)))
     }
 
     /// Wakes when it is announced that any log has changed.

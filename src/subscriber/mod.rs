@@ -325,6 +325,25 @@ impl Feed {
         self.0.logs.looked()
     }
 
+    /// Waits for a look at names that begins after this call: whoever comes back from it knows that the follower works.
+    pub async fn look(&self) {
+        self.0.logs.look(&[]).await;
+    }
+
+    /// For how long the follower has been at one thing: long means that it is stuck.
+    pub fn since_turn(&self) -> Duration {
+        self.0.logs.since_turn()
+    }
+
+    /// How it goes, in a line for people.
+    pub fn summary(&self) -> String {
+        let logs = self.0.logs.all();
+        let troubled = logs.iter().filter(|log| log.state().error.is_some()).count() + self.0.logs.problems().len();
+        let trouble = if troubled > 0 { format!(" ({troubled} with errors)") } else { String::new() };
+        let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        format!("following {}{trouble}, {}", count(logs.len(), "log"), count(self.subscribers(), "subscriber"))
+    }
+
     /// How many subscribers there are.
     pub fn subscribers(&self) -> usize {
         self.0.subscribers.load(Ordering::Relaxed)

@@ -15,6 +15,7 @@ mod formats;
 mod health;
 mod held;
 mod start;
+mod systemd;
 mod filter;
 mod payload;
 mod producers;

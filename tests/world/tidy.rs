@@ -18,6 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["http"],
     &["health"],
     &["config"],
+    &["agent"],
     &["demo"],
 ];
 
