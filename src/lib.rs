@@ -11,6 +11,8 @@ pub mod subscriber;
 pub mod sse;
 pub mod ndjson;
 pub mod text;
+pub mod exposition;
+pub mod process;
 pub mod page;
 pub mod http;
 pub mod health;

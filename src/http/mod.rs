@@ -2,6 +2,7 @@
 //! touches a catalog or a log's file.
 
 mod guard;
+mod metrics;
 pub mod query;
 pub mod refusal;
 mod routes;
@@ -13,7 +14,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer, middleware, rt};
@@ -75,6 +76,8 @@ struct State {
     allow_origins: Vec<String>,
     /// Turns at the files, one for each processor: so that many who read history share them evenly.
     turns: Arc<Semaphore>,
+    counts: Arc<metrics::Counts>,
+    started: SystemTime,
     stuck_after: Duration,
     born: Instant,
     stopping: watch::Receiver<bool>,
@@ -97,6 +100,8 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         retry: settings.retry,
         tokens: settings.tokens,
         allow_origins: settings.allow_origins,
+        counts: Arc::default(),
+        started: SystemTime::now(),
         turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
         stuck_after: settings.stuck_after,
         born: Instant::now(),

@@ -7,14 +7,15 @@ use actix_web::http::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderValue,
     IF_NONE_MATCH, LOCATION,
 };
-use actix_web::http::{ConnectionType, Method, Version};
+use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 
+use super::metrics::{self, Server};
 use super::query::{Defaults, Format, StreamRequest, parse};
 use super::refusal::{self, Refusal};
-use super::stream::{Stage, StreamBody, Style};
+use super::stream::{Common, Stage, StreamBody, Style};
 use super::{ALLOWED, State};
 use crate::page::{ASSETS, Asset, INDEX};
 use crate::{sse, subscriber};
@@ -41,6 +42,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(both("", |_, state| redirect(&state.base_path)))
         .service(get("/logs").route(web::get().to(logs)).route(web::head().to(logs)))
         .service(both("/version", |_, _| json(&serde_json::json!({ "name": "sidetail", "version": env!("CARGO_PKG_VERSION") }))))
+        .service(get("/metrics").route(web::get().to(metrics)).route(web::head().to(metrics)))
         .service(both("/healthz", live))
         .service(both("/livez", live))
         .service(both("/readyz", ready));
@@ -76,6 +78,24 @@ async fn logs(state: Data<State>) -> HttpResponse {
     json(&state.feed.status().await)
 }
 
+async fn metrics(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let form = metrics::form(&request);
+    let server = Server {
+        counts: state.counts.clone(),
+        started: state.started,
+        is_ready: !*state.stopping.borrow() && state.feed.is_ready(),
+    };
+    let feed = state.feed.clone();
+    match tokio::task::spawn_blocking(move || metrics::gather(form, &feed, &server)).await {
+        Ok(text) => {
+            let mut answer = HttpResponse::Ok();
+            answer.content_type(form.content_type()).insert_header((CACHE_CONTROL, "no-store")).body(text)
+        }
+        // The pool ends only with the program.
+        Err(_) => unwell("stopping\n".into()),
+    }
+}
+
 async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> HttpResponse {
     let asked = match parse(request, defaults) {
         Ok(asked) => asked,
@@ -86,6 +106,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     let mut starting = match state.feed.subscribe(wanted).await {
         Ok(starting) => Box::pin(starting),
         Err(subscriber::Refusal::Busy) if format == Format::Sse => {
+            state.counts.note_status(StatusCode::SERVICE_UNAVAILABLE);
             let block = sse::busy(jittered(BUSY_RETRY), id.as_deref());
             let block = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]);
             return unchunked(request, stream_head(format).streaming(block));
@@ -113,10 +134,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         return head.finish();
     }
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
-    unchunked(
-        request,
-        head.body(StreamBody::new(stage, style, state.turns.clone(), state.born, state.stopping.clone())).map_into_boxed_body(),
-    )
+    unchunked(request, head.body(StreamBody::new(stage, style, Common::of(state))).map_into_boxed_body())
 }
 
 /// Chunks are unknown to HTTP/1.0: there the end of the connection ends the body.
@@ -177,7 +195,7 @@ fn commands(base: &str) -> String {
          curl -N {base}/events                                live, as Server-Sent Events with resumable ids\n\
          curl -N -H 'Last-Event-ID: ID' {base}/events         exactly what came after the event with this id\n\
          curl -N -H 'Accept: application/x-ndjson' {base}/events   one JSON object a line\n\
-         curl {base}/logs                                     the logs, their files, what is wrong with them\n\n\
+         curl {base}/logs                                     the logs, their files, what is wrong with them\n         curl {base}/metrics                                  numbers for Prometheus\n\n\
          Parameters: log= match= exclude= level= event= after= before= from= tail= since= until= follow= limit= format= data= notices= download=\n\
          A browser gets a page of its own here.\n",
         version = env!("CARGO_PKG_VERSION")

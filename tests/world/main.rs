@@ -36,6 +36,7 @@ mod cases;
 mod ending;
 mod load;
 mod merged;
+mod metrics;
 mod nginx;
 mod simulation;
 mod tls;

@@ -13,7 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["event"],
     &["source"],
     &["subscriber"],
-    &["sse", "text", "ndjson"],
+    &["sse", "text", "ndjson", "exposition", "process"],
     &["page"],
     &["http"],
     &["health"],
