@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use sidetail::agent;
-use sidetail::config::options::LogFormat;
+use sidetail::agent::voice::Voice;
 use sidetail::config::{self, Config, Job};
 use sidetail::demo::Demo;
 use sidetail::health;
@@ -13,7 +13,7 @@ use sidetail::subscriber::explain::explain;
 use sidetail::subscriber::filter::Pattern;
 use sidetail::subscriber::rules::{EventData, EventRule};
 use sidetail::subscriber::scope::Scope;
-use tracing_subscriber::EnvFilter;
+use tracing::error;
 
 /// What the demo turns into events of the name `update`: `{"symbol":"ACME","price":150.25}`.
 const DEMO_PRICE: &str = "price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)";
@@ -37,9 +37,18 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says what failed: in our own log, once there is one.
+fn complain(failed: &io::Error) {
+    if tracing::dispatcher::has_been_set() {
+        error!("{}", failed.to_string().replace('\n', " "));
+    } else {
+        eprintln!("error: {failed}");
     }
 }
 
@@ -75,17 +84,9 @@ fn demo(config: Config) -> io::Result<()> {
 }
 
 fn serve(config: Config) -> io::Result<()> {
-    speak(config.log_format, config.log_level);
-    let handed_over = config::handed_over().map_err(io::Error::other)?;
-    agent::serve(config, &config::supervision(), handed_over)
-}
-
-/// Our own log, on standard error. It never repeats a line of the logs that are followed.
-fn speak(format: LogFormat, level: tracing::Level) {
-    let filter = EnvFilter::new(format!("warn,sidetail={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    match format {
-        LogFormat::Json => builder.json().init(),
-        LogFormat::Text => builder.with_ansi(false).init(),
-    }
+    let voice = Voice::new(config.log_format, config.log_level);
+    let served = config::handed_over().map_err(io::Error::other);
+    let served = served.and_then(|handed_over| agent::serve(config, &config::supervision(), handed_over));
+    drop(voice);
+    served
 }

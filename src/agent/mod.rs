@@ -2,6 +2,7 @@
 
 mod listen;
 mod manager;
+pub mod voice;
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub fn serve(config: Config, supervision: &Supervision, handed_over: Vec<Listene
         hold_bytes: config.hold_bytes,
         open_files_max: (open_files_max / 2).saturating_sub(OWN_FILES).max(1),
     };
+    info!(version = env!("CARGO_PKG_VERSION"), address = bound.address, patterns = config.logs.len(), "starting");
     let (logs, follower) = follow::follow(config.logs, settings)?;
     let limits = Limits { line_bytes_max: config.line_bytes_max, subscribers_max: config.subscribers_max };
     let feed = Feed::new(logs, config.layouts, config.rules, limits);

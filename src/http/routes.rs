@@ -11,6 +11,7 @@ use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
+use tracing::debug;
 
 use super::metrics::{self, Server};
 use super::query::{Defaults, Format, StreamRequest, parse};
@@ -102,7 +103,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Err(refusal) => return refusal.response(),
     };
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
-    let notices = wanted.notices;
+    let (notices, id_given) = (wanted.notices, id.is_some());
     let mut starting = match state.feed.subscribe(wanted).await {
         Ok(starting) => Box::pin(starting),
         Err(subscriber::Refusal::Busy) if format == Format::Sse => {
@@ -133,6 +134,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         // An endless body would be produced for a client that reads none of it.
         return head.finish();
     }
+    debug!(form = format.name(), resumed = id_given, "a stream begins");
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
     unchunked(request, head.body(StreamBody::new(stage, style, Common::of(state))).map_into_boxed_body())
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::sync::{Semaphore, watch};
+use tracing::debug;
 
 use super::State;
 use super::metrics::Counts;
@@ -68,7 +69,7 @@ impl StreamBody {
     /// Streams a subscription until it ends or the server does. Every end is a clean one.
     pub fn new(stage: Stage, style: Style, common: Common) -> Self {
         let (writer, sent) = (Writer::new(&style), Instant::now());
-        let sending = Sending { stage, style, writer, common, sent, yields: false, ended: false };
+        let sending = Sending { stage, style, writer, common, sent, bytes: 0, yields: false, ended: false };
         StreamBody(Box::pin(unfold(sending, |mut sending| async move { Some((sending.next().await?, sending)) })))
     }
 }
@@ -101,9 +102,17 @@ struct Sending {
     writer: Writer,
     common: Common,
     sent: Instant,
+    /// How much was sent.
+    bytes: u64,
     /// Whether it is the others' turn.
     yields: bool,
     ended: bool,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        debug!(form = self.style.format.name(), bytes = self.bytes, ended = self.ended, "a stream ends");
+    }
 }
 
 impl Sending {
@@ -115,6 +124,7 @@ impl Sending {
             }
             if let Some(piece) = self.writer.out().take() {
                 self.sent = Instant::now();
+                self.bytes += piece.len() as u64;
                 self.common.counts.note_sent(self.style.format, piece.len());
                 self.yields = piece.len() >= YIELD_BYTES;
                 return Some(piece);

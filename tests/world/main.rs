@@ -29,6 +29,7 @@ mod before;
 mod rules;
 mod shared;
 mod options;
+mod own_log;
 mod routes;
 mod slow_start;
 mod capacity;
