@@ -153,6 +153,7 @@ impl Rounds {
         let (mut names_rang, mut looked, mut answered, mut asked_at) = (false, 0, 0, Instant::now());
         loop {
             let started = Instant::now();
+            self.logs.note_turn();
             names_rang |= rung.names;
             let all = rung.all || rung.asked > looked || started >= scan_due || (names_rang && started >= names_due);
             if all {
@@ -242,6 +243,7 @@ impl Rounds {
         let count = self.watched.len();
         let watched = &mut self.watched[index];
         let before = watched.followed.open_files();
+        self.logs.note_turn();
         let moved = watched.followed.look(&mut self.kit, now);
         if (watched.followed.log.take_changed() || moved) && !std::mem::replace(&mut watched.changed, true) {
             self.changed.push(index);
@@ -367,6 +369,7 @@ impl Rounds {
             return Err(format!("this file is of the log {other} already, under another name"));
         }
         let now = Instant::now();
+        self.logs.note_turn();
         let mut followed = Followed::new(log.clone(), self.patterns[pattern].rotated.clone());
         followed.home.folders().for_each(|folder| self.kit.watch.add(folder));
         followed.find_history(&mut self.kit, now);

@@ -10,6 +10,7 @@ pub mod back;
 pub mod catalog;
 pub mod change;
 pub mod content;
+pub mod counts;
 pub mod follow;
 mod folder;
 mod followed;

@@ -95,6 +95,11 @@ impl Setup {
 
     /// Starts the agent and waits until it serves.
     pub fn start(self) -> Agent {
+        self.start_with(Stdio::null())
+    }
+
+    /// The same with a standard input.
+    pub fn start_with(self, input: Stdio) -> Agent {
         let mut command = self.command();
         command.args(&self.args);
         if let Some(listen) = &self.listen {
@@ -103,7 +108,7 @@ impl Setup {
         if let Some(watch) = &self.watch {
             command.args(["--watch", watch]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starting sidetail");
         let stderr = collect(child.stderr.take().expect("piped"));
         let first_line = first_line(child.stdout.take().expect("piped"));
@@ -112,8 +117,11 @@ impl Setup {
             let status = child.wait();
             panic!("no address on standard output; {status:?}; it said: {}", said(&stderr));
         };
-        let host = address.strip_prefix("http://").filter(|_| address.ends_with('/')).and_then(|rest| rest.split('/').next());
-        let address = host.and_then(|host| host.parse().ok()).unwrap_or_else(|| panic!("{address:?} is not http://ADDRESS/"));
+        let address = (!address.starts_with("unix:/")).then(|| {
+            let url = ["http://", "https://"].iter().find_map(|scheme| address.strip_prefix(scheme)?.strip_suffix('/'));
+            let host = url.and_then(|rest| rest.split('/').next()?.parse().ok());
+            host.unwrap_or_else(|| panic!("{address:?} is not http://ADDRESS/"))
+        });
         Agent { setup: self, child, address, stderr }
     }
 
@@ -134,14 +142,20 @@ impl Setup {
 pub struct Agent {
     setup: Setup,
     child: Child,
-    address: SocketAddr,
+    /// None on a Unix socket.
+    address: Option<SocketAddr>,
     stderr: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Agent {
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it serves.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.expect("an agent on TCP")
     }
 
     /// What it has written to standard error so far.
@@ -175,7 +189,7 @@ impl Agent {
 
     /// Sends a request and reads the head of its answer.
     pub fn send(&self, request: &Request) -> Response {
-        request.send(self.address)
+        request.send(self.address())
     }
 
     /// `GET target`.
