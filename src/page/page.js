@@ -392,6 +392,8 @@ class Ops {
     previousError: () => this.seek(-1, (number) => /** @type {Row} */ (this.rows.get(number)).level >= ERROR),
     down: () => this.seek(1, () => true),
     up: () => this.seek(-1, () => true),
+    pageUp: () => this.list.page(-1),
+    pageDown: () => this.list.page(1),
     top: () => (this.view.loadOlder(), this.select(this.rows.first)),
     bottom: () => this.goLive(),
     pause: () => (this.list.following ? this.list.pause() : this.goLive()),
