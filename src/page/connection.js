@@ -20,7 +20,7 @@ import { SseParser } from "./sse.js";
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 30_000;
 /** Without a byte for so long a connection counts as dead: a heartbeat comes every 15 s. */
-const SILENCE_MS = 50_000;
+const DEAD_MS = 50_000;
 /** A clock that jumps so far means that the machine slept. */
 const SLEPT_MS = 10_000;
 /** Rows are handed on so often, and not more at a time. */
@@ -188,7 +188,7 @@ export class Connection {
     const slept = now - this.#asleepSince > SLEPT_MS;
     this.#asleepSince = now;
     const reading = this.state.kind === "live" || this.state.kind === "history" || this.state.kind === "connecting";
-    if (reading && now - this.#lastByte > SILENCE_MS) this.#interrupt.abort();
+    if (reading && now - this.#lastByte > DEAD_MS) this.#interrupt.abort();
     else if (slept && !reading) this.hurry();
     else if (slept && now - this.#lastByte > SLEPT_MS) this.#interrupt.abort();
   }
