@@ -6,7 +6,7 @@ import { SseParser } from "./sse.js";
 
 /** @typedef {import("./row.js").Row} Row */
 /**
- * @typedef {{kind: "connecting"} | {kind: "history"} | {kind: "live"} | {kind: "busy", until: number}
+ * @typedef {{kind: "connecting"} | {kind: "history", cursor: string} | {kind: "live"} | {kind: "busy", until: number}
  *   | {kind: "waiting", until: number, failures: number} | {kind: "refused", why: string}} State
  *   `until` is a time in milliseconds since 1970
  */
@@ -172,9 +172,12 @@ export class Connection {
       this.#failures = 0;
       this.flush();
       this.tell.hello(event.id, resumed);
-      this.#set({ kind: resumed ? "history" : "live" });
+      this.#set(resumed ? { kind: "history", cursor: event.id } : { kind: "live" });
     } else if (event.event === "live") this.#set({ kind: "live" });
-    else if (event.event !== "pos" && event.event !== "busy") {
+    else if (event.event === "pos") {
+      // Where nothing matches only this tells how far it is.
+      if (this.state.kind === "history") this.#set({ kind: "history", cursor: event.id });
+    } else if (event.event !== "busy") {
       const row = rowOfNotice(event.event, event.data, event.id);
       if (row) this.#rows.push(row);
     }

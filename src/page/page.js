@@ -13,7 +13,7 @@ import { Look, make } from "./look.js";
 import { ERROR, ownPosition } from "./row.js";
 import { Bar, emptyWords } from "./bar.js";
 import { TIME_MODES, amount, clock, grouped, size, span } from "./time.js";
-import { View, bytesBehind } from "./view.js";
+import { View } from "./view.js";
 import { work } from "./worker.js";
 
 /** @typedef {import("./row.js").Row} Row */
@@ -132,7 +132,7 @@ class Ops {
       this.rows.remeasureAll();
       this.list.refresh();
     }
-    this.behind = this.view.attached ? 0 : bytesBehind(this.logs, this.view.newer ?? "");
+    this.behind = this.view.behind(this.logs);
     this.#state();
   }
 
@@ -484,7 +484,7 @@ class Ops {
     this.#showState();
     this.#redraw();
     if (this.look.time === "relative") this.list.refresh();
-    if (this.rows.size === 0 || this.view.refused) this.#learnSoon();
+    if (this.rows.size === 0 || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
   }
 
   #listenToTimes() {

@@ -106,6 +106,14 @@ export class View {
     this.tell.changed("all");
   }
 
+  /** How far from the present end it is, in bytes, about. @param {any[]} logs as `/logs` tells of them */
+  behind(logs) {
+    if (!this.attached) return bytesBehind(logs, this.newer ?? "");
+    if (this.state.kind !== "history") return 0;
+    const last = this.rows.get(this.rows.end - 1)?.id || this.state.cursor;
+    return Math.min(bytesBehind(logs, last), bytesBehind(logs, this.state.cursor));
+  }
+
   /** Goes to the end of the log at once, whatever lies between. */
   goLive() {
     const catchingUp = this.state.kind === "history";

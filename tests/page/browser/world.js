@@ -136,7 +136,7 @@ export async function until(page, holds, what) {
       await painted(page);
       return lines;
     }
-    if (Date.now() > deadline) throw new Error(`${what}: ${lines.length} lines, the last is ${lines.at(-1)}`);
+    if (Date.now() > deadline) throw new Error(`${what}: ${lines.length} lines, the last is ${lines.at(-1)}; the page says ${await page.locator("#state, #refusal, #empty").allTextContents()}`);
     await page.waitForTimeout(30);
   }
 }
@@ -148,7 +148,7 @@ export async function says(page, selector, words) {
 
 /**
  * A browser for all tests of a file, and a world and a context for each. A test fails too if anything in its tabs failed.
- * @returns {{world: World, context: import("playwright-core").BrowserContext}}
+ * @returns {{world: World, context: import("playwright-core").BrowserContext, browser: import("playwright-core").Browser}}
  */
 export function each() {
   const own = /** @type {any} */ ({});
