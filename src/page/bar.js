@@ -124,7 +124,7 @@ export function wordsOf(state, behind, loading, now = Date.now()) {
 export function emptyWords(query, status) {
   const filtered = query.terms.length + query.events.length + Number(query.level !== "") > 0;
   if (filtered || query.since || query.until) {
-    return [make("h2", "", "No line matches"), make("p", "", "New ones appear here as they are written.")];
+    return [make("h2", "", "No line matches"), make("p", "", "New ones appear here as they are written."), make("button", "", "Show all lines")];
   }
   const logs = (status?.logs ?? []).map((/** @type {any} */ log) => `${log.name}: ${log.path} ${log.error ? `can't be read: ${log.error}` : log.present ? "is empty" : "is not there yet"}`);
   const problems = (status?.problems ?? []).map((/** @type {any} */ problem) => `${problem.path}: ${problem.error}`);

@@ -79,7 +79,7 @@ export class List {
     let top = this.#virtual();
     if (middle) top = at - Math.max(0, (view - height) / 2);
     else if (at < top) top = at;
-    else if (at + height > top + view) top = at + height - view;
+    else if (at + height > top + view) top = Math.min(at, at + height - view);
     else if (this.following) return;
     this.#heldUntil = performance.now() + GLIDE_MS;
     this.#standAt(top);

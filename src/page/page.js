@@ -230,16 +230,22 @@ class Ops {
   #redraw(count = false) {
     if (document.hidden || byId("times").classList.contains("off")) return;
     if (count) this.buckets = countTimes(this.rows, Math.max(20, Math.floor(canvas.clientWidth / 6) || 150));
-    const { buckets, rows, list } = this;
+    const { buckets, rows, list, view } = this;
     // Kept while there is nothing yet, so that nothing jumps.
     byId("times").hidden = !buckets && rows.size > 0;
-    if (!buckets) return;
+    if (!buckets) {
+      if (rows.size > 0 || !view.loaded || view.searching) return;
+      canvas.width = 0;
+      canvas.setAttribute("aria-label", "No lines");
+      byId("from").textContent = byId("to").textContent = "";
+      return;
+    }
     const style = getComputedStyle(document.body);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name);
     const at = (/** @type {number} */ number) => rows.get(number)?.time ?? NaN;
-    const view = /** @type {[number, number]} */ ([at(list.from), at(Math.max(list.from, list.to - 1))]);
+    const inView = /** @type {[number, number]} */ ([at(list.from), at(Math.max(list.from, list.to - 1))]);
     const colours = { plain: colour("--bar-plain"), warn: colour("--bar-warn"), error: colour("--bar-error"), view: colour("--view") };
-    draw(canvas, buckets, colours, view.some(Number.isNaN) ? null : view, this.chosen);
+    draw(canvas, buckets, colours, inView.some(Number.isNaN) ? null : inView, this.chosen);
     const end = buckets.from + buckets.step * buckets.all.length;
     const utc = this.look.time === "utc";
     byId("from").textContent = clock(buckets.from, utc).slice(0, 8);
@@ -263,13 +269,17 @@ class Ops {
     const searched = view.searching ? Date.now() - view.searching : 0;
     byId("older").textContent = searched > 300 ? `Searching older lines${searched > 2000 ? ` for ${span(searched)}` : ""} …` : "";
     const where = rows.size > 0 ? `${grouped(list.from - rows.first + 1)}–${grouped(list.to - rows.first)} of ${amount(rows.size, "line")}` : "";
-    byId("place").textContent = where + (view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
+    byId("place").textContent = where + (where && view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
     const finds = this.query.terms.length > 0;
     byId("count").textContent = finds ? grouped(this.now.highlight ? this.hits : rows.size) : "";
     byId("previous").hidden = byId("next").hidden = !finds;
     const empty = byId("empty");
     empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0;
-    if (!empty.hidden) empty.replaceChildren(...emptyWords(this.query, this.status));
+    if (empty.hidden) return;
+    const words = make("div", "");
+    words.append(...emptyWords(this.query, this.status));
+    // What says the same stays: somebody may be about to press its button.
+    if (empty.textContent !== words.textContent) empty.replaceChildren(words);
   }
 
   // ---- what the reader asks for ----
@@ -324,6 +334,7 @@ class Ops {
       this.list.refresh(next);
     }
     this.list.pause();
+    if (open) this.list.show(head, false);
     this.list.schedule();
   }
 
@@ -457,6 +468,7 @@ class Ops {
     for (const id of ["previous", "next", "mode", "time", "wrap"]) byId(id).addEventListener("click", () => this.actions[id](this.current));
     byId("follow").addEventListener("click", () => this.actions.pause(0));
     live.addEventListener("click", () => this.goLive());
+    byId("empty").addEventListener("click", (/** @type {any} */ event) => event.target.matches("button") && this.find(""));
     lines.addEventListener("click", (/** @type {any} */ event) => this.#clicked(event));
     addEventListener("keydown", (event) => this.#key(event));
     addEventListener("popstate", () => [(this.now = read(location.search)), this.show()]);
@@ -548,7 +560,7 @@ function setTheme(theme) {
 
 /** @param {Ops} ops */
 function fillMenus(ops) {
-  const items = { curl: "Copy as curl", permalink: "Copy a link to this line", download: "Download as text", downloadJson: "Download as NDJSON", histogram: "Histogram", theme: "Theme", help: "Keys" };
+  const items = { mode: "Filter, or only highlight", curl: "Copy as curl", permalink: "Copy a link to this line", download: "Download as text", downloadJson: "Download as NDJSON", histogram: "Histogram", theme: "Theme", help: "Keys" };
   const more = byId("more");
   for (const [action, label] of Object.entries(items)) {
     const item = make("button", "item", label);

@@ -7,11 +7,13 @@ import { allLines, each, open, painted, says, until } from "./world.js";
 const own = each();
 /** @typedef {import("playwright-core").Page} Page */
 
-/** Passes connections on to an address, until it is told that those it has are dead: then nothing comes or ends. @param {string} base */
+/** Passes connections on to an address, until it is told to die: then nothing comes from live streams, nor do they end, and the rest is cut. @param {string} base */
 async function wire(base) {
   const { hostname, port } = new URL(base);
   /** @type {Set<net.Socket>} */
   const sockets = new Set();
+  /** @type {Set<net.Socket>} */
+  const live = new Set();
   const server = net.createServer((near) => {
     const far = net.connect(Number(port), hostname);
     for (const socket of [near, far]) {
@@ -19,12 +21,13 @@ async function wire(base) {
       socket.on("error", () => {});
       socket.on("close", () => sockets.delete(socket));
     }
+    near.on("data", (request) => (String(request).includes("from=end") ? [live.add(near), live.add(far)] : [live.delete(near), live.delete(far)]));
     near.pipe(far).pipe(near);
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", () => done(null)));
   return {
     base: `http://127.0.0.1:${/** @type {net.AddressInfo} */ (server.address()).port}/`,
-    die: () => sockets.forEach((socket) => [socket.unpipe(), socket.pause()]),
+    die: () => sockets.forEach((socket) => (live.has(socket) ? [socket.unpipe(), socket.pause()] : [socket.destroy()])),
     close: () => [sockets.forEach((socket) => socket.destroy()), server.close()],
   };
 }

@@ -41,7 +41,12 @@ test("words, -words and expressions filter on the server, history and live alike
   const wanted = (/** @type {string[]} */ lines) => lines.filter((line) => /WARN|ERROR/.test(line) && /PAID/.test(line));
   await page.locator("#empty").waitFor();
   assert.match(String(await page.locator("#empty").textContent()), /No line matches/);
+  await page.locator("#histogram[aria-label='No lines']").waitFor();
   assert.deepEqual(wanted(log.written), []);
+  await page.locator("#empty button", { hasText: "Show all lines" }).click();
+  await until(page, (lines) => lines.length >= 200, "all lines");
+  await page.goBack();
+  await says(page, "#empty", /No line matches/);
   await find(page, "level:warn paid -/client-[0-3]/");
   const matches = () => log.written.filter((line) => /WARN|ERROR/.test(line) && /paid/.test(line) && !/client-[0-3]/.test(line));
   assert.deepEqual(await until(page, (lines) => lines.length >= matches().length, "all that match"), matches());
