@@ -1,7 +1,7 @@
 // What the page says of itself: the state of the connection in words, the title, marks over what was found.
 
 import { ERROR } from "./row.js";
-import { amount, size } from "./time.js";
+import { amount, grouped, size } from "./time.js";
 import { make } from "./look.js";
 
 /** @typedef {import("./row.js").Row} Row */
@@ -44,22 +44,24 @@ export class Bar {
     this.#unseen.lines += rows.length;
     this.#unseen.errors += rows.filter((row) => row.level >= ERROR && row.part === 0).length;
     const { lines, errors } = this.#unseen;
-    this.page.title = `(${errors > 0 ? amount(errors, "error") : lines.toLocaleString("en")}) ${this.title}`;
-    if (errors > 0) this.#paint("%23b3261e");
+    this.page.title = `(${errors > 0 ? amount(errors, "error") : grouped(lines)}) ${this.title}`;
+    if (errors > 0) this.#paint(errors);
   }
 
   /** Somebody looks again. */
   seen() {
     this.#unseen = { lines: 0, errors: 0 };
     this.page.title = this.title;
-    this.#paint("");
+    this.#paint(0);
   }
 
-  /** @param {string} colour of the icon */
-  #paint(colour) {
+  /** The tab's icon: how many errors nobody saw. @param {number} errors */
+  #paint(errors) {
     const icon = /** @type {HTMLLinkElement} */ (this.page.querySelector("link[rel=icon]"));
     this.#icon ||= icon.href;
-    icon.href = colour ? this.#icon.replace("%230b6b5d", colour) : this.#icon;
+    const count = errors > 99 ? "99" : String(errors);
+    const drawn = `%3Ctext x='8' y='12' font-size='11' text-anchor='middle' fill='white' font-family='sans-serif'%3E${count}%3C/text%3E%3C/svg%3E`;
+    icon.href = errors > 0 ? this.#icon.replace("%230b6b5d", "%23b3261e").replace(/%3Cpath.*/, drawn) : this.#icon;
   }
 
   /**
@@ -122,7 +124,7 @@ export function wordsOf(state, behind, loading, now = Date.now()) {
 export function emptyWords(query, status) {
   const filtered = query.terms.length + query.events.length + Number(query.level !== "") > 0;
   if (filtered || query.since || query.until) {
-    return [make("h2", "", "No line matches"), make("p", "", "New ones appear here as they are written.")];
+    return [make("h2", "", "No line matches"), make("p", "", "New ones appear here as they are written."), make("button", "", "Show all lines")];
   }
   const logs = (status?.logs ?? []).map((/** @type {any} */ log) => `${log.name}: ${log.path} ${log.error ? `can't be read: ${log.error}` : log.present ? "is empty" : "is not there yet"}`);
   const problems = (status?.problems ?? []).map((/** @type {any} */ problem) => `${problem.path}: ${problem.error}`);

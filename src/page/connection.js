@@ -6,7 +6,7 @@ import { SseParser } from "./sse.js";
 
 /** @typedef {import("./row.js").Row} Row */
 /**
- * @typedef {{kind: "connecting"} | {kind: "history"} | {kind: "live"} | {kind: "busy", until: number}
+ * @typedef {{kind: "connecting"} | {kind: "history", cursor: string} | {kind: "live"} | {kind: "busy", until: number}
  *   | {kind: "waiting", until: number, failures: number} | {kind: "refused", why: string}} State
  *   `until` is a time in milliseconds since 1970
  */
@@ -20,7 +20,9 @@ import { SseParser } from "./sse.js";
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 30_000;
 /** Without a byte for so long a connection counts as dead: a heartbeat comes every 15 s. */
-const SILENCE_MS = 50_000;
+const DEAD_MS = 50_000;
+/** The same before its first byte: a server answers within a second, and says so if it searches for longer. */
+const CONNECT_MS = 15_000;
 /** A clock that jumps so far means that the machine slept. */
 const SLEPT_MS = 10_000;
 /** Rows are handed on so often, and not more at a time. */
@@ -172,9 +174,12 @@ export class Connection {
       this.#failures = 0;
       this.flush();
       this.tell.hello(event.id, resumed);
-      this.#set({ kind: resumed ? "history" : "live" });
+      this.#set(resumed ? { kind: "history", cursor: event.id } : { kind: "live" });
     } else if (event.event === "live") this.#set({ kind: "live" });
-    else if (event.event !== "pos" && event.event !== "busy") {
+    else if (event.event === "pos") {
+      // Where nothing matches only this tells how far it is.
+      if (this.state.kind === "history") this.#set({ kind: "history", cursor: event.id });
+    } else if (event.event !== "busy") {
       const row = rowOfNotice(event.event, event.data, event.id);
       if (row) this.#rows.push(row);
     }
@@ -188,7 +193,8 @@ export class Connection {
     const slept = now - this.#asleepSince > SLEPT_MS;
     this.#asleepSince = now;
     const reading = this.state.kind === "live" || this.state.kind === "history" || this.state.kind === "connecting";
-    if (reading && now - this.#lastByte > SILENCE_MS) this.#interrupt.abort();
+    const patience = this.state.kind === "connecting" ? CONNECT_MS : DEAD_MS;
+    if (reading && now - this.#lastByte > patience) this.#interrupt.abort();
     else if (slept && !reading) this.hurry();
     else if (slept && now - this.#lastByte > SLEPT_MS) this.#interrupt.abort();
   }

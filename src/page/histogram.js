@@ -25,7 +25,7 @@ export function stepFor(ms, buckets) {
  * @param {number} buckets how many there may be
  * @returns {Buckets | null} nothing where no row has a time
  */
-export function count(rows, buckets) {
+export function countTimes(rows, buckets) {
   let [low, high] = [Infinity, -Infinity];
   for (let number = rows.first; number < rows.end; number++) {
     const { time } = /** @type {Row} */ (rows.get(number));

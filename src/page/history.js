@@ -31,11 +31,11 @@ export async function page(filter, where, signal) {
   if (answer.status === 204) return empty;
   if (isFinal(answer.status)) throw new Refused(await refusal(answer));
   if (!answer.ok) throw new Error(`status ${answer.status}`);
-  return read(answer, empty);
+  return pageOf(answer, empty);
 }
 
 /** @param {Response} answer @param {Page} page */
-async function read(answer, page) {
+async function pageOf(answer, page) {
   const parser = new SseParser();
   const take = (/** @type {import("./sse.js").SseEvent} */ event) => {
     if (event.event === "busy") throw new Error("busy");

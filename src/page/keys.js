@@ -10,6 +10,8 @@ export const KEYS = [
   [["E"], "previousError", "previous error"],
   [["j", "ArrowDown"], "down", "next line"],
   [["k", "ArrowUp"], "up", "previous line"],
+  [["PageUp"], "pageUp", "a page up"],
+  [["PageDown"], "pageDown", "a page down"],
   [["g", "Home"], "top", "first line; again: load older ones"],
   [["G", "End"], "bottom", "go to live"],
   [[" "], "pause", "pause, or follow"],

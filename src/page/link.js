@@ -7,12 +7,14 @@ import { Hub } from "./hub.js";
 /** @param {() => void} failed called if it turns out that it can't be had @returns {Port} */
 export function connect(failed) {
   const options = /** @type {WorkerOptions} */ ({ type: "module", name: "sidetail" });
-  const url = new URL("./worker.js", import.meta.url);
+  const url = new URL("./page.js", import.meta.url);
   const { SharedWorker, Worker } = /** @type {any} */ (globalThis);
   try {
     const worker = SharedWorker ? new SharedWorker(url, options) : new Worker(url, options);
     worker.onerror = failed;
-    return worker.port ?? worker;
+    const port = worker.port ?? worker;
+    holdLock().then((lock) => port.postMessage({ type: "lock", lock }));
+    return port;
   } catch {
     // Some browsers have none, or do not let them run.
     return here();
@@ -27,7 +29,7 @@ export function here() {
 }
 
 /** Holds a lock until the page is gone, so that the hub notices. @returns {Promise<string>} its name, or "" */
-export async function holdLock() {
+async function holdLock() {
   if (!navigator.locks) return "";
   const name = `sidetail-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
   await new Promise((held) => {

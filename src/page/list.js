@@ -16,6 +16,8 @@ export const LINE = 20;
 const HEIGHT_MAX = 8_000_000;
 const BESIDE = 8;
 const HIDDEN_PAINT_MS = 250;
+/** A browser's own scrolling glides on for no longer than this after the key or the wheel that asked for it. */
+const GLIDE_MS = 1000;
 
 export class List {
   following = true;
@@ -30,6 +32,8 @@ export class List {
   #spare = [];
   #due = false;
   #top = 0;
+  /** Until when what scrolls by itself must not take the reader away from the row that he went to. */
+  #heldUntil = 0;
   #widest = 0;
   #stale = new Set();
   #allStale = false;
@@ -49,6 +53,7 @@ export class List {
     this.tell = tell;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     scroller.addEventListener("wheel", (event) => event.deltaY < 0 && this.pause(), { passive: true });
+    for (const asks of ["wheel", "touchstart", "pointerdown", "keydown"]) scroller.addEventListener(asks, () => (this.#heldUntil = 0), { passive: true });
     new ResizeObserver(() => this.schedule()).observe(scroller);
   }
 
@@ -74,8 +79,23 @@ export class List {
     let top = this.#virtual();
     if (middle) top = at - Math.max(0, (view - height) / 2);
     else if (at < top) top = at;
-    else if (at + height > top + view) top = at + height - view;
-    else return;
+    else if (at + height > top + view) top = Math.min(at, at + height - view);
+    else if (this.following) return;
+    this.#heldUntil = performance.now() + GLIDE_MS;
+    this.#standAt(top);
+  }
+
+  /** Goes so many views down, but two lines; follows from the end on. @param {number} views */
+  page(views) {
+    const { height, view } = this.#limits();
+    if (height <= view) return;
+    const top = this.#wantedTop() + views * Math.max(LINE, view - 2 * LINE);
+    if (top < height - view) this.#standAt(top);
+    else if (!this.following) this.follow();
+  }
+
+  /** @param {number} top */
+  #standAt(top) {
     this.following = false;
     this.#anchorAt(Math.max(0, top));
     this.schedule();
@@ -109,6 +129,7 @@ export class List {
   #scrolled() {
     const { scrollTop } = this.scroller;
     if (scrollTop === this.#top) return;
+    if (performance.now() < this.#heldUntil) return this.schedule();
     const up = scrollTop < this.#top;
     this.#top = scrollTop;
     const atEnd = scrollTop >= this.scroller.scrollHeight - this.scroller.clientHeight - 2;

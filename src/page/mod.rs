@@ -1,6 +1,6 @@
 //! The browser page, embedded in the program: one HTML file, its style sheet and its modules. Plain files without a build
 //! step; they never load anything from another host and never need an inline script or style. Comments and
-//! indentation stay here: what travels is the code.
+//! indentation stay here, and the modules travel as one.
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -28,31 +28,33 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 macro_rules! modules {
-    ($($name:literal),*) => { [$((concat!("assets/", $name), JS, include_str!($name))),*] };
+    ($($name:literal),*) => { &[$(($name, include_str!($name))),*] };
 }
 
-/// The modules of the page, as they stand.
-const MODULES: [(&str, &str, &str); 20] = modules![
-    "page.js",
-    "address.js",
-    "bar.js",
-    "connection.js",
-    "copy.js",
-    "fields.js",
-    "find.js",
-    "histogram.js",
-    "history.js",
-    "hub.js",
-    "keys.js",
-    "link.js",
-    "list.js",
-    "look.js",
-    "ring.js",
+/// The modules of the page and of its worker: names and texts, each after those that it imports.
+const MODULES: &[(&str, &str)] = modules![
+    "time.js",
     "row.js",
     "sse.js",
     "text.js",
-    "time.js",
-    "view.js"
+    "fields.js",
+    "find.js",
+    "address.js",
+    "keys.js",
+    "keep.js",
+    "copy.js",
+    "histogram.js",
+    "ring.js",
+    "connection.js",
+    "hub.js",
+    "worker.js",
+    "link.js",
+    "history.js",
+    "view.js",
+    "list.js",
+    "look.js",
+    "bar.js",
+    "page.js"
 ];
 
 /// The page itself. Its links are relative, so it has to be served at an address that ends with `/`.
@@ -60,10 +62,10 @@ pub static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("", HTML, includ
 
 /// What the page loads.
 pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let style = Asset::new("assets/page.css", CSS, bare_code(include_str!("page.css")));
-    let worker = Asset::new("assets/worker.js", JS, bare_code(include_str!("worker.js")));
-    let modules = MODULES.iter().map(|(path, kind, text)| Asset::new(path, kind, bare_code(text)));
-    [style, worker].into_iter().chain(modules).collect()
+    vec![
+        Asset::new("assets/page.css", CSS, bare_code(include_str!("page.css"))),
+        Asset::new("assets/page.js", JS, joined(MODULES)),
+    ]
 });
 
 impl Asset {
@@ -87,6 +89,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Modules as one: a chain of requests would take most of the time until the first lines are there. No two of them may
+/// have a name of their own in common, and each import is a line.
+fn joined(modules: &[(&str, &str)]) -> String {
+    let code: String = modules.iter().map(|(_, text)| bare_code(text)).collect();
+    let lines = code.lines().filter(|line| !line.starts_with("import "));
+    lines.flat_map(|line| [line.strip_prefix("export ").unwrap_or(line), "\n"]).collect()
+}
+
 /// A module or style sheet without comments and indentation. None of its texts holds what looks like a comment, or goes
 /// over several lines.
 fn bare_code(text: &str) -> String {
@@ -103,6 +113,8 @@ fn bare_code(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     /// The most that the page may be, uncompressed, in bytes.
@@ -117,12 +129,6 @@ mod tests {
             .filter(|link| !link.starts_with("data:") && *link != "tail")
             .collect();
         assert!(links.iter().all(|link| ASSETS.iter().any(|asset| asset.path == *link)), "{links:?}");
-        for asset in ASSETS.iter().filter(|asset| asset.content_type == JS) {
-            let imports = asset.body.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next());
-            for import in imports {
-                assert!(ASSETS.iter().any(|other| other.path == format!("assets/{import}")), "{} imports {import}", asset.path);
-            }
-        }
     }
 
     #[test]
@@ -130,11 +136,42 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/page");
         for entry in std::fs::read_dir(folder).expect("our own folder") {
             let name = entry.expect("an entry").file_name().into_string().expect("a name in UTF-8");
-            let served = ["mod.rs", "package.json"].contains(&&*name)
-                || name == "index.html"
-                || ASSETS.iter().any(|asset| asset.path.ends_with(&format!("/{name}")));
-            assert!(served, "{name}");
+            let served = MODULES.iter().any(|(module, _)| *module == name);
+            assert!(served || !name.ends_with(".js"), "{name}");
         }
+    }
+
+    #[test]
+    fn modules_can_be_joined() {
+        let (mut files, mut names) = (HashSet::new(), HashSet::new());
+        for (file, text) in MODULES {
+            for import in text.lines().filter(|line| line.starts_with("import ")) {
+                let from = import.split("\"./").nth(1).and_then(|rest| rest.strip_suffix("\";")).expect("an import in one line");
+                assert!(files.contains(from), "{file} imports {from}, which is not before it");
+                assert!(!import.contains(" as "), "{file}: {import}");
+            }
+            files.insert(*file);
+            for name in names_of(text) {
+                assert!(names.insert(name), "{file}: there is another {name}");
+            }
+        }
+        let joined = joined(MODULES);
+        assert!(!joined.contains("\nimport ") && !joined.contains("\nexport "));
+    }
+
+    /// What a module declares at its top.
+    fn names_of(text: &str) -> Vec<&str> {
+        let kinds = ["const ", "let ", "function ", "class "];
+        let declared = text.lines().filter_map(|line| {
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            kinds.iter().find_map(|kind| line.strip_prefix(kind))
+        });
+        let names = declared.flat_map(|rest| match rest.strip_prefix('[') {
+            Some(several) => several.split(']').next().unwrap_or("").split(", ").collect(),
+            None => vec![rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("")],
+        });
+        names.collect()
     }
 
     #[test]

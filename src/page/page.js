@@ -1,28 +1,30 @@
 // The page: puts the parts together. Keeps nothing but what is shown, sends nothing but requests for the logs, and never
 // takes a log's text for anything but text.
 
-import * as address from "./address.js";
+import { curl, read, write } from "./address.js";
 import { Selecting } from "./copy.js";
 import { matcher, marks, parameters, parse, quoted, toggled, withField } from "./find.js";
-import { count as countTimes, draw, rowAt, sum } from "./histogram.js";
+import { countTimes, draw, rowAt, sum } from "./histogram.js";
+import { recall, recallMarks, remember, rememberMarks } from "./keep.js";
 import { KEYS, actionOf, keyName } from "./keys.js";
-import { connect, here, holdLock } from "./link.js";
+import { connect, here } from "./link.js";
 import { List } from "./list.js";
 import { Look, make } from "./look.js";
 import { ERROR, ownPosition } from "./row.js";
 import { Bar, emptyWords } from "./bar.js";
-import { TIME_MODES, amount, clock, size } from "./time.js";
-import { View, bytesBehind } from "./view.js";
+import { TIME_MODES, amount, clock, grouped, size, span } from "./time.js";
+import { View } from "./view.js";
+import { work } from "./worker.js";
 
 /** @typedef {import("./row.js").Row} Row */
 
 /** @param {string} id @returns {any} */
-const byId = (id) => document.getElementById(id);
+const byId = (id) => globalThis.document?.getElementById(id);
 const [lines, box, live, canvas] = [byId("lines"), byId("find"), byId("live"), byId("histogram")];
 const themes = ["system", "light", "dark", "contrast"];
 
 class Ops {
-  now = address.read(location.search);
+  now = read(location.search);
   query = parse(this.now.find);
   /** @type {any[]} */
   logs = [];
@@ -41,6 +43,7 @@ class Ops {
 
   constructor() {
     this.look = new Look((number) => this.view.rows.get(number));
+    this.look.marked = recallMarks();
     this.view = new View({ connect, here }, (row, before) => this.look.lines(row, before), {
       changed: (how) => this.#changed(how),
       state: () => this.#state(),
@@ -63,23 +66,24 @@ class Ops {
     box.value = find;
     document.body.classList.toggle("embed", embed);
     byId("mode").setAttribute("aria-pressed", highlight);
-    this.#names();
-    this.#showLook();
     this.matches = this.query.terms.length > 0 ? matcher(this.query) : () => false;
     this.marks = marks(this.query);
     this.hits = this.seen = 0;
     this.look.selected = NaN;
     this.#jump = at;
     this.list.following = !at;
-    if (this.query.errors.length > 0) return this.#refused(this.query.errors[0]);
-    this.view.open(parameters(this.query, highlight), { at, since: this.query.since, until: this.query.until });
+    if (this.query.errors.length > 0) this.#refused(this.query.errors[0]);
+    // Asked for first: how it will look is found out on its way.
+    else this.view.open(parameters(this.query, highlight), { at, since: this.query.since, until: this.query.until });
+    this.#names();
+    this.#showLook();
   }
 
   /** Goes to another state of the page. @param {Partial<import("./address.js").Address>} change @param {boolean} [replace] */
   go(change, replace) {
-    const before = address.write(this.now);
+    const before = write(this.now);
     this.now = { ...this.now, ...change };
-    const after = address.write(this.now);
+    const after = write(this.now);
     if (after === before) return;
     history[replace ? "replaceState" : "pushState"](null, "", after || location.pathname);
     if (!replace) this.show();
@@ -128,7 +132,7 @@ class Ops {
       this.rows.remeasureAll();
       this.list.refresh();
     }
-    this.behind = this.view.attached ? 0 : bytesBehind(this.logs, this.view.newer ?? "");
+    this.behind = this.view.behind(this.logs);
     this.#state();
   }
 
@@ -226,16 +230,22 @@ class Ops {
   #redraw(count = false) {
     if (document.hidden || byId("times").classList.contains("off")) return;
     if (count) this.buckets = countTimes(this.rows, Math.max(20, Math.floor(canvas.clientWidth / 6) || 150));
-    const { buckets, rows, list } = this;
+    const { buckets, rows, list, view } = this;
     // Kept while there is nothing yet, so that nothing jumps.
     byId("times").hidden = !buckets && rows.size > 0;
-    if (!buckets) return;
+    if (!buckets) {
+      if (rows.size > 0 || !view.loaded || view.searching) return;
+      canvas.width = 0;
+      canvas.setAttribute("aria-label", "No lines");
+      byId("from").textContent = byId("to").textContent = "";
+      return;
+    }
     const style = getComputedStyle(document.body);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(name);
     const at = (/** @type {number} */ number) => rows.get(number)?.time ?? NaN;
-    const view = /** @type {[number, number]} */ ([at(list.from), at(Math.max(list.from, list.to - 1))]);
+    const inView = /** @type {[number, number]} */ ([at(list.from), at(Math.max(list.from, list.to - 1))]);
     const colours = { plain: colour("--bar-plain"), warn: colour("--bar-warn"), error: colour("--bar-error"), view: colour("--view") };
-    draw(canvas, buckets, colours, view.some(Number.isNaN) ? null : view, this.chosen);
+    draw(canvas, buckets, colours, inView.some(Number.isNaN) ? null : inView, this.chosen);
     const end = buckets.from + buckets.step * buckets.all.length;
     const utc = this.look.time === "utc";
     byId("from").textContent = clock(buckets.from, utc).slice(0, 8);
@@ -256,15 +266,20 @@ class Ops {
     byId("follow").setAttribute("aria-pressed", String(list.following));
     byId("follow").textContent = list.following ? "Following" : "Paused";
     document.body.classList.toggle("paused", !list.following);
-    byId("older").textContent = view.searching && Date.now() - view.searching > 300 ? "Searching older lines …" : "";
-    const where = rows.size > 0 ? `${(list.from - rows.first + 1).toLocaleString("en")}–${(list.to - rows.first).toLocaleString("en")} of ${amount(rows.size, "line")}` : "";
-    byId("place").textContent = where + (view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
+    const searched = view.searching ? Date.now() - view.searching : 0;
+    byId("older").textContent = searched > 300 ? `Searching older lines${searched > 2000 ? ` for ${span(searched)}` : ""} …` : "";
+    const where = rows.size > 0 ? `${grouped(list.from - rows.first + 1)}–${grouped(list.to - rows.first)} of ${amount(rows.size, "line")}` : "";
+    byId("place").textContent = where + (where && view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
     const finds = this.query.terms.length > 0;
-    byId("count").textContent = finds ? (this.now.highlight ? this.hits : rows.size).toLocaleString("en") : "";
+    byId("count").textContent = finds ? grouped(this.now.highlight ? this.hits : rows.size) : "";
     byId("previous").hidden = byId("next").hidden = !finds;
     const empty = byId("empty");
     empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0;
-    if (!empty.hidden) empty.replaceChildren(...emptyWords(this.query, this.status));
+    if (empty.hidden) return;
+    const words = make("div", "");
+    words.append(...emptyWords(this.query, this.status));
+    // What says the same stays: somebody may be about to press its button.
+    if (empty.textContent !== words.textContent) empty.replaceChildren(words);
   }
 
   // ---- what the reader asks for ----
@@ -319,6 +334,7 @@ class Ops {
       this.list.refresh(next);
     }
     this.list.pause();
+    if (open) this.list.show(head, false);
     this.list.schedule();
   }
 
@@ -329,6 +345,7 @@ class Ops {
     const own = ownPosition(row.id);
     const { marked } = this.look;
     if (!marked.delete(own)) marked.add(own);
+    rememberMarks(marked);
     this.look.since = marked.has(own) ? row.time : NaN;
     this.list.refresh();
   }
@@ -336,7 +353,7 @@ class Ops {
   /** @param {number} number the row to stand at */
   permalink(number) {
     const at = this.rows.get(number)?.id ?? "";
-    return new URL(address.write({ ...this.now, at }) || ".", location.href).href;
+    return new URL(write({ ...this.now, at }) || ".", location.href).href;
   }
 
   curl() {
@@ -346,7 +363,7 @@ class Ops {
     if (this.query.since) where.since = this.query.since;
     else where.tail = "200";
     if (this.query.until) where.until = this.query.until;
-    return address.curl(base, parameters(this.query, this.now.highlight), where);
+    return curl(base, parameters(this.query, this.now.highlight), where);
   }
 
   /** @param {"text" | "ndjson"} format */
@@ -392,6 +409,8 @@ class Ops {
     previousError: () => this.seek(-1, (number) => /** @type {Row} */ (this.rows.get(number)).level >= ERROR),
     down: () => this.seek(1, () => true),
     up: () => this.seek(-1, () => true),
+    pageUp: () => this.list.page(-1),
+    pageDown: () => this.list.page(1),
     top: () => (this.view.loadOlder(), this.select(this.rows.first)),
     bottom: () => this.goLive(),
     pause: () => (this.list.following ? this.list.pause() : this.goLive()),
@@ -416,8 +435,9 @@ class Ops {
     download: () => this.download("text"),
     downloadJson: () => this.download("ndjson"),
     theme: () => {
-      setTheme(themes[(themes.indexOf(localStorage.theme ?? "system") + 1) % themes.length]);
-      this.bar.say(`Theme: ${localStorage.theme}`);
+      const theme = themes[(themes.indexOf(recall("theme") || "system") + 1) % themes.length];
+      setTheme(theme);
+      this.bar.say(`Theme: ${theme}`);
       this.#redraw();
     },
     help: () => byId("help").showModal(),
@@ -448,10 +468,16 @@ class Ops {
     for (const id of ["previous", "next", "mode", "time", "wrap"]) byId(id).addEventListener("click", () => this.actions[id](this.current));
     byId("follow").addEventListener("click", () => this.actions.pause(0));
     live.addEventListener("click", () => this.goLive());
+    byId("empty").addEventListener("click", (/** @type {any} */ event) => event.target.matches("button") && this.find(""));
     lines.addEventListener("click", (/** @type {any} */ event) => this.#clicked(event));
     addEventListener("keydown", (event) => this.#key(event));
-    addEventListener("popstate", () => [(this.now = address.read(location.search)), this.show()]);
+    addEventListener("popstate", () => [(this.now = read(location.search)), this.show()]);
     addEventListener("resize", () => this.#soon("resize", 150, () => this.#setLook({})));
+    addEventListener("storage", ({ key }) => {
+      if (key !== "marks") return;
+      this.look.marked = recallMarks();
+      this.list.refresh();
+    });
     addEventListener("online", () => this.view.ask({ type: "hurry" }));
     addEventListener("pagehide", () => this.view.ask({ type: "bye" }));
     addEventListener("pageshow", (event) => event.persisted && this.show());
@@ -470,7 +496,7 @@ class Ops {
     this.#showState();
     this.#redraw();
     if (this.look.time === "relative") this.list.refresh();
-    if (this.rows.size === 0 || this.view.refused) this.#learnSoon();
+    if (this.rows.size === 0 || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
   }
 
   #listenToTimes() {
@@ -528,13 +554,13 @@ class Ops {
 
 /** @param {string} theme */
 function setTheme(theme) {
-  localStorage.theme = theme;
+  remember("theme", theme);
   document.documentElement.dataset.theme = theme;
 }
 
 /** @param {Ops} ops */
 function fillMenus(ops) {
-  const items = { curl: "Copy as curl", permalink: "Copy a link to this line", download: "Download as text", downloadJson: "Download as NDJSON", histogram: "Histogram", theme: "Theme", help: "Keys" };
+  const items = { mode: "Filter, or only highlight", curl: "Copy as curl", permalink: "Copy a link to this line", download: "Download as text", downloadJson: "Download as NDJSON", histogram: "Histogram", theme: "Theme", help: "Keys" };
   const more = byId("more");
   for (const [action, label] of Object.entries(items)) {
     const item = make("button", "item", label);
@@ -557,15 +583,16 @@ function fillMenus(ops) {
   byId("help").append(head, table);
 }
 
-async function start() {
+function start() {
   document.title = `${location.host} · sidetail`;
-  document.documentElement.dataset.theme = localStorage.theme ?? "system";
+  document.documentElement.dataset.theme = recall("theme") || "system";
   const ops = new Ops();
-  fillMenus(ops);
-  ops.listen();
   ops.show();
   ops.learn();
-  ops.view.ask({ type: "lock", lock: await holdLock() });
+  ops.listen();
+  fillMenus(ops);
 }
 
-start();
+// The worker has the same code: it is there already when the worker asks for it.
+if (globalThis.document) start();
+else work(globalThis);

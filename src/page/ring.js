@@ -43,6 +43,7 @@ export class Ring {
   }
 
   clear() {
+    if (this.size === 0 && this.end === 0) return;
     this.#rows = new Array(SLOTS);
     this.#heights.fill(0);
     this.#sums.fill(0);

@@ -1,5 +1,7 @@
 // What the page shows one below the other: records of logs, and what the server says between them. Pure.
 
+import { grouped } from "./time.js";
+
 /**
  * @typedef {object} Row
  * @property {"record" | "gap" | "note"} kind
@@ -87,7 +89,7 @@ const REASONS = {
 export function gapInWords(gap) {
   const where = gap.log ? ` in ${gap.log}` : "";
   const file = gap.file ? ` (${gap.file})` : "";
-  const bytes = typeof gap.lost_bytes === "number" && gap.lost_bytes > 0 ? ` ${gap.lost_bytes.toLocaleString("en")} bytes.` : "";
+  const bytes = typeof gap.lost_bytes === "number" && gap.lost_bytes > 0 ? ` ${grouped(gap.lost_bytes)} bytes.` : "";
   const again = gap.may_repeat ? " Some of what follows may have been shown before." : "";
   const what = gap.certain ? "Lines are missing here" : "Lines may be missing here";
   return `${what}${where}: ${REASONS[gap.reason] ?? String(gap.reason)}${file}.${bytes}${again}`;

@@ -60,9 +60,14 @@ export function shown(time, mode, now, from) {
   return isToday ? clock(time, mode === "utc") : `${day(time, mode === "utc").slice(5)} ${clock(time, mode === "utc")}`;
 }
 
+/** Without Intl, which takes longer to be there than the first lines do. @param {number} count a whole number @returns {string} `1,234` */
+export function grouped(count) {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 /** @param {number} count @param {string} noun @returns {string} `1,234 lines` */
 export function amount(count, noun) {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+  return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** @param {number} bytes @returns {string} `41 MB` */

@@ -99,11 +99,19 @@ export class View {
     this.#filter = filter;
     this.#where = where;
     this.rows.clear();
-    this.tell.changed("all");
     this.#joined = false;
     this.#turn++;
     if (this.#port) this.ask({ type: "bye" });
     this.#attempt(() => this.#openPages()).then(() => this.#join());
+    this.tell.changed("all");
+  }
+
+  /** How far from the present end it is, in bytes, about. @param {any[]} logs as `/logs` tells of them */
+  behind(logs) {
+    if (!this.attached) return bytesBehind(logs, this.newer ?? "");
+    if (this.state.kind !== "history") return 0;
+    const last = this.rows.get(this.rows.end - 1)?.id || this.state.cursor;
+    return Math.min(bytesBehind(logs, last), bytesBehind(logs, this.state.cursor));
   }
 
   /** Goes to the end of the log at once, whatever lies between. */
@@ -164,10 +172,11 @@ export class View {
       this.rows.append(first.rows);
       if (until && first.records < PAGE) this.newer = null;
     } else {
-      const now = await page(this.#filter, { from: "end" }, signal);
-      this.older = this.newer = now.end;
-      this.#cuts = [{ number: 0, cursor: now.end }];
-      await this.#readOlder(FIRST_PAGE);
+      const last = await page(this.#filter, { before: "end", tail: FIRST_PAGE }, signal);
+      this.older = last.start;
+      this.newer = last.end;
+      this.#cuts = [{ number: 0, cursor: last.end }];
+      if (last.rows.length > 0) this.#prepend(last.rows, last.start);
     }
     this.loaded = true;
     this.tell.changed("all");
@@ -178,17 +187,16 @@ export class View {
 
   /** Reads a page of older rows, if there are any; goes on searching until there is one. */
   loadOlder() {
-    if (this.older !== null && !this.searching && this.loaded) this.#attempt(() => this.#readOlder(String(PAGE)));
+    if (this.older !== null && !this.searching && this.loaded) this.#attempt(() => this.#readOlder());
   }
 
-  /** @param {string} tail */
-  async #readOlder(tail) {
+  async #readOlder() {
     this.searching = Date.now();
     this.tell.state();
     for (let found = 0; this.older !== null && found === 0; ) {
       /** @type {string} */
       const before = this.older;
-      const earlier = await page(this.#filter, { before, tail }, this.#abort.signal);
+      const earlier = await page(this.#filter, { before, tail: String(PAGE) }, this.#abort.signal);
       found = earlier.rows.length;
       if (found > 0) this.#prepend(earlier.rows, earlier.start);
       this.older = earlier.start === before ? null : earlier.start;

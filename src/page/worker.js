@@ -2,8 +2,9 @@
 
 import { Hub } from "./hub.js";
 
-const hub = new Hub();
-/** @type {any} */
-const scope = globalThis;
-if ("onconnect" in scope) scope.onconnect = (/** @type {MessageEvent} */ event) => hub.join(event.ports[0]);
-else hub.join(scope);
+/** @param {any} scope the worker's own */
+export function work(scope) {
+  const hub = new Hub();
+  if ("onconnect" in scope) scope.onconnect = (/** @type {MessageEvent} */ event) => hub.join(event.ports[0]);
+  else hub.join(scope);
+}

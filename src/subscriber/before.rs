@@ -16,7 +16,7 @@ use crate::position::{Cursor, Position};
 use crate::source::back::{Back, Bounds, back, bounds};
 use crate::source::catalog::Log;
 use crate::source::read::{self, Place};
-use crate::source::resolve::resolve;
+use crate::source::resolve::{Missing, resolve};
 
 /// How long one request goes back at most, over all its logs.
 const BACK_TIME_MAX: Duration = Duration::from_millis(700);
@@ -35,29 +35,45 @@ struct Found {
     back: Back<Option<Timestamp>>,
 }
 
-/// Finds where the last `count` records start, over all of `selected` together, that end at or before the positions of
-/// `cursor`. A log that the id does not name has none.
-pub fn before(selected: &[Arc<Log>], cursor: &Cursor, count: usize, counting: &mut Counting<'_>) -> Started {
+/// What records are counted back from.
+pub enum Cut {
+    /// The present end of each log.
+    End,
+    /// The positions of an id.
+    At(Cursor),
+}
+
+/// Finds where the last `count` records start, over all of `selected` together, that end at or before `cut`. A log that an
+/// id does not name has none.
+pub fn before(selected: &[Arc<Log>], cut: &Cut, count: usize, counting: &mut Counting<'_>) -> Started {
     let (mut found, mut gaps) = (Vec::new(), Vec::new());
     let now = Instant::now();
     for (number, log) in (1_u32..).zip(selected) {
         let until = now + BACK_TIME_MAX * number / selected.len() as u32;
-        let own: Vec<Position> = cursor.positions().iter().filter(|position| position.source == log.source).copied().collect();
-        let mut places = Vec::new();
-        if !own.is_empty() {
-            let resolved = resolve(log, &own);
-            // What is before a place that is not known can't be told.
-            if resolved.missing.is_none() {
-                places = resolved.places;
+        let places = match cut {
+            Cut::End => read::ends(log),
+            Cut::At(cursor) => {
+                let (places, missing) = places_of(log, cursor);
+                gaps.extend(missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
+                places
             }
-            gaps.extend(resolved.missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
-        }
+        };
         let bounds = bounds(log, &places);
         let back = records_back(log, &bounds, count, until, counting);
         found.push(Found { log: log.clone(), places, bounds, back });
     }
     let readers = merged(&mut found, count, counting);
     Started { readers, gaps, resumed: false, basis: None }
+}
+
+/// Where an id stands in a log: nowhere if it does not name it; what is before a place that is not known can't be told.
+fn places_of(log: &Arc<Log>, cursor: &Cursor) -> (Vec<Place>, Option<Missing>) {
+    let own: Vec<Position> = cursor.positions().iter().filter(|position| position.source == log.source).copied().collect();
+    if own.is_empty() {
+        return (Vec::new(), None);
+    }
+    let resolved = resolve(log, &own);
+    if resolved.missing.is_some() { (Vec::new(), resolved.missing) } else { (resolved.places, None) }
 }
 
 fn records_back(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::before::before;
+use super::before::{Cut, before};
 use super::join::{Joined, Joiner, Way};
 use super::merge::TimeOf;
 use super::reader::Reader;
@@ -18,6 +18,9 @@ use crate::source::catalog::{Log, Logs};
 use crate::source::read::{self, Place};
 use crate::source::resolve::{Missing, resolve};
 use crate::source::split::Line;
+
+/// What stands for the id of the last event that there is.
+pub const END: &str = "end";
 
 /// Where a client wants its stream to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub enum Start {
     Offset(u64),
     /// So many matching records before the event with this id and with it; the stream ends there.
     Before {
-        /// The id, as the client sent it.
+        /// The id, as the client sent it; or [`END`], which is the present end.
         id: String,
         /// How many records.
         count: usize,
@@ -92,11 +95,12 @@ pub fn start(all: &Logs, selected: &[Arc<Log>], start: &Start, counting: &mut Co
         Start::Offset(offset) => at_offset(selected, *offset),
         Start::Since(time) => since(selected, *time, counting),
         Start::Tail(count) => fresh(back_from_end(selected, *count, counting)),
+        Start::Before { id, count } if id == END => before(selected, &Cut::End, *count, counting),
         Start::Before { id, count } => match id.parse::<Cursor>() {
-            Ok(cursor) => before(selected, &cursor, *count, counting),
+            Ok(cursor) => before(selected, &Cut::At(cursor), *count, counting),
             Err(_) => {
                 let gaps = vec![EarlyGap { log: None, missing: missing(Reason::BadId) }];
-                Started { gaps, ..before(selected, &Cursor::new(vec![Position::of_no_log()]), *count, counting) }
+                Started { gaps, ..before(selected, &Cut::At(Cursor::new(vec![Position::of_no_log()])), *count, counting) }
             }
         },
         Start::After { id, otherwise } => match id.parse::<Cursor>() {

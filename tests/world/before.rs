@@ -43,6 +43,22 @@ fn before_an_id_are_the_last_lines_up_to_it_however_the_file_was_rotated() {
 }
 
 #[test]
+fn before_the_end_are_the_last_lines_that_there_are_and_what_comes_follows_their_id() {
+    let (world, mut log) = rotated();
+    let agent = world.agent(&["app=@/app.log"]);
+    for count in [3, 7, 100] {
+        let (earlier, records) = before(&agent, &format!("tail={count}"), "end");
+        assert_eq!(lines_of(&records), log.written()[15_usize.saturating_sub(count)..]);
+        let (_, rest) = before(&agent, "tail=100", &earlier);
+        assert_eq!(lines_of(&rest).len(), 15_usize.saturating_sub(count));
+    }
+    let (_, records) = before(&agent, "tail=1", "end");
+    log.write(3);
+    let after = agent.events(&format!("/events?after={}&follow=false", records[0].id()));
+    assert_eq!(lines_of(&after), log.written()[15..]);
+}
+
+#[test]
 fn pages_before_the_present_end_hold_every_line_once_and_stop_at_the_first() {
     let (world, log) = rotated();
     let agent = world.agent(&["app=@/app.log"]);

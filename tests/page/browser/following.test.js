@@ -62,7 +62,7 @@ test("one turn of the wheel pauses at once; what waits is counted, and nothing o
   log.write(200);
   const page = await open(context, await world.start());
   await until(page, (lines) => lines.length === 200, "history");
-  assert.equal(await page.locator("#live").isVisible(), false);
+  await page.locator("#live").waitFor({ state: "hidden" });
   await page.locator("#lines").hover();
   await page.mouse.wheel(0, -60);
   await says(page, "#follow", /Paused/);

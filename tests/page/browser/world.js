@@ -122,13 +122,21 @@ export async function allLines(page) {
   ).split("\n").slice(0, -1);
 }
 
-/** Waits until a condition of the tab's lines holds. @param {import("playwright-core").Page} page @param {(lines: string[]) => boolean} holds @param {string} what */
+/** Waits until what the tab has is also in its document. @param {import("playwright-core").Page} page */
+export async function painted(page) {
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
+/** Waits until a condition of the tab's lines holds, and they are painted. @param {import("playwright-core").Page} page @param {(lines: string[]) => boolean} holds @param {string} what */
 export async function until(page, holds, what) {
   const deadline = Date.now() + DEADLINE_MS;
   for (;;) {
     const lines = await allLines(page);
-    if (holds(lines)) return lines;
-    if (Date.now() > deadline) throw new Error(`${what}: ${lines.length} lines, the last is ${lines.at(-1)}`);
+    if (holds(lines)) {
+      await painted(page);
+      return lines;
+    }
+    if (Date.now() > deadline) throw new Error(`${what}: ${lines.length} lines, the last is ${lines.at(-1)}; the page says ${await page.locator("#state, #refusal, #empty").allTextContents()}`);
     await page.waitForTimeout(30);
   }
 }
@@ -140,7 +148,7 @@ export async function says(page, selector, words) {
 
 /**
  * A browser for all tests of a file, and a world and a context for each. A test fails too if anything in its tabs failed.
- * @returns {{world: World, context: import("playwright-core").BrowserContext}}
+ * @returns {{world: World, context: import("playwright-core").BrowserContext, browser: import("playwright-core").Browser}}
  */
 export function each() {
   const own = /** @type {any} */ ({});

@@ -3,7 +3,7 @@ import test from "node:test";
 import * as address from "../../../src/page/address.js";
 import { backoff, isFinal } from "../../../src/page/connection.js";
 import { fields, summary } from "../../../src/page/fields.js";
-import { count, rowAt, stepFor, sum } from "../../../src/page/histogram.js";
+import { countTimes, rowAt, stepFor, sum } from "../../../src/page/histogram.js";
 import { KEYS, actionOf } from "../../../src/page/keys.js";
 import { rowOf } from "../../../src/page/row.js";
 import { amount, clock, delta, shown, size, span } from "../../../src/page/time.js";
@@ -46,12 +46,12 @@ test("JSON is shown with its message first, and taken apart to terms that find i
 test("a histogram counts every row once, by time and gravity", () => {
   const list = [0, 1000, 1500, 61_000].map((time, at) => rowOf({ time, level: [3, 5, 6, 7][at] }));
   const rows = { first: 0, end: 4, get: (/** @type {number} */ number) => list[number] };
-  const buckets = count(rows, 100);
+  const buckets = countTimes(rows, 100);
   assert.ok(buckets);
   assert.deepEqual([sum(buckets.all), sum(buckets.warn), sum(buckets.error), buckets.step], [4, 1, 2, 1000]);
   assert.deepEqual([buckets.all[0], buckets.all[1], buckets.all[61]], [1, 2, 1]);
   assert.equal(rowAt(rows, 1200), 2);
-  assert.equal(count({ ...rows, get: () => rowOf({}) }, 10), null);
+  assert.equal(countTimes({ ...rows, get: () => rowOf({}) }, 10), null);
   assert.equal(stepFor(3_600_000, 100), 60_000);
 });
 
