@@ -13,5 +13,6 @@ pub mod ndjson;
 pub mod text;
 pub mod page;
 pub mod http;
+pub mod health;
 pub mod config;
 pub mod demo;

@@ -9,6 +9,7 @@ use sidetail::config::options::LogFormat;
 use sidetail::config::values::Listen;
 use sidetail::config::{self, Config, Job};
 use sidetail::demo::Demo;
+use sidetail::health;
 use sidetail::http::{self, Listener};
 use sidetail::source::follow;
 use sidetail::source::pattern::LogPattern;
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
     let done = match config::from_environment() {
         Ok(Job::Print(text)) => print(&text),
         Ok(Job::TestRules(config, log)) => test_rules(&config, &log),
+        Ok(Job::Health(target, patience)) => {
+            health::ask(&target, patience).map_err(io::Error::other).and_then(|()| print(b"ok\n"))
+        }
         Ok(Job::Serve(config)) => serve(*config),
         Ok(Job::Demo(config)) => demo(*config),
         Err(why) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::options::Options;
-use super::values::{FormatWord, parsed};
+use super::values::{BasePath, FormatWord, Listen, parsed};
 use crate::event::RESERVED_NAMES;
 use crate::format::level::Level;
 use crate::format::time::Clock;
@@ -312,6 +312,32 @@ impl std::error::Error for FileError {}
 /// # Errors
 /// Where it can't be read or is wrong; names file, line and key.
 pub fn read(path: &Path) -> Result<Options, FileError> {
+    read_as(path)
+}
+
+/// What of a config file says where its agent serves; the rest may be wrong.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Whereabouts {
+    /// Where to listen.
+    pub listen: Option<Listen>,
+    /// What all paths start with.
+    #[serde(alias = "base_path")]
+    pub base_path: Option<BasePath>,
+    /// The certificate to show.
+    #[serde(alias = "tls_cert")]
+    pub tls_cert: Option<PathBuf>,
+}
+
+/// Reads only that of a config file.
+///
+/// # Errors
+/// Where it can't be read, is no TOML, or is wrong there.
+pub fn read_whereabouts(path: &Path) -> Result<Whereabouts, FileError> {
+    read_as(path)
+}
+
+fn read_as<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let unreadable = |why: String| FileError { path: path.into(), line: None, key: None, why };
     let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
     if size > FILE_BYTES_MAX {

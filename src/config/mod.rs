@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::health::Target;
 use crate::http::tls::{self, Tls};
 use crate::source::pattern::LogPattern;
 use crate::source::watch::WatchMode;
 use crate::subscriber::layout::Layout;
 use crate::subscriber::rules::Rules;
 use options::{LogFormat, Options};
-use values::{Count, LineSize, Listen, Size, Time};
+use values::{Count, LineSize, Listen, Period, Size, Time};
 
 /// Follows log files and serves their lines as Server-Sent Events that resume exactly where a client left off.
 #[derive(Debug, Parser)]
@@ -63,6 +64,19 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         log_name: Option<String>,
     },
+    /// Ask a running agent whether it is ready; exits 0 if it is, else 1
+    ///
+    /// Without URL it is the agent of the same flags, environment and config file. Of the config only listen, base-path and
+    /// tls-cert are read: an error in the rest is no illness.
+    Health {
+        /// Where it serves, as it printed it: http://127.0.0.1:7878/ or unix:PATH; may end in /livez or /healthz
+        url: Option<Target>,
+        /// How long to wait for the answer
+        #[arg(long, value_name = "TIME", default_value = "5s")]
+        timeout: Period,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
     /// Print shell completions
     Completions {
         /// The shell
@@ -81,6 +95,8 @@ pub enum Job {
     Demo(Box<Config>),
     /// Say what lines from standard input become, as those of the log of this name.
     TestRules(Box<Config>, String),
+    /// Ask an agent whether it is ready, for so long.
+    Health(Target, Duration),
     /// Print this and end well.
     Print(Vec<u8>),
 }
@@ -147,6 +163,8 @@ pub fn from_environment() -> Result<Job, String> {
             let name = log_name.or_else(|| config.logs.first()?.only_name()).unwrap_or_else(|| "stdin".into());
             Ok(Job::TestRules(Box::new(config), name))
         }
+        Some(Command::Health { url: Some(target), timeout, .. }) => Ok(Job::Health(target, timeout.0)),
+        Some(Command::Health { url: None, timeout, options }) => Ok(Job::Health(whereabouts(*options)?, timeout.0)),
         Some(Command::Completions { shell }) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sidetail", &mut out);
@@ -158,6 +176,22 @@ pub fn from_environment() -> Result<Job, String> {
             Ok(Job::Print(out))
         }
     }
+}
+
+/// Where the agent of these options serves.
+fn whereabouts(given: Options) -> Result<Target, String> {
+    let error = |why: String| format!("error: {why}\n");
+    let file = given.config.as_deref().map(file::read_whereabouts).transpose().map_err(|why| error(why.to_string()))?;
+    let file = file.unwrap_or_default();
+    let base_path = given.base_path.or(file.base_path).unwrap_or_default().0;
+    match given.listen.or(file.listen).unwrap_or(default_listen()) {
+        Listen::Tcp(address) => Target::tcp(&address, &base_path, given.tls_cert.or(file.tls_cert).is_some()).map_err(error),
+        Listen::Unix(path) => Ok(Target::unix(path, &base_path)),
+    }
+}
+
+fn default_listen() -> Listen {
+    Listen::Tcp("127.0.0.1:7878".into())
 }
 
 fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, String> {
@@ -195,7 +229,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         layouts,
         rules,
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
-        listen: options.listen.unwrap_or(Listen::Tcp("127.0.0.1:7878".into())),
+        listen: options.listen.unwrap_or(default_listen()),
         base_path: options.base_path.unwrap_or_default().0,
         logs: patterns,
         watch: options.watch.unwrap_or_default(),

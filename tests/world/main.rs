@@ -12,6 +12,7 @@ mod crash;
 mod copytruncate;
 mod gaps;
 mod formats;
+mod health;
 mod held;
 mod start;
 mod filter;

@@ -16,6 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["sse", "text", "ndjson"],
     &["page"],
     &["http"],
+    &["health"],
     &["config"],
     &["demo"],
 ];

@@ -112,8 +112,11 @@ impl Setup {
             let status = child.wait();
             panic!("no address on standard output; {status:?}; it said: {}", said(&stderr));
         };
-        let host = address.strip_prefix("http://").filter(|_| address.ends_with('/')).and_then(|rest| rest.split('/').next());
-        let address = host.and_then(|host| host.parse().ok()).unwrap_or_else(|| panic!("{address:?} is not http://ADDRESS/"));
+        let address = (!address.starts_with("unix:/")).then(|| {
+            let url = ["http://", "https://"].iter().find_map(|scheme| address.strip_prefix(scheme)?.strip_suffix('/'));
+            let host = url.and_then(|rest| rest.split('/').next()?.parse().ok());
+            host.unwrap_or_else(|| panic!("{address:?} is not http://ADDRESS/"))
+        });
         Agent { setup: self, child, address, stderr }
     }
 
@@ -134,14 +137,15 @@ impl Setup {
 pub struct Agent {
     setup: Setup,
     child: Child,
-    address: SocketAddr,
+    /// None on a Unix socket.
+    address: Option<SocketAddr>,
     stderr: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Agent {
     /// Where it serves.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.expect("an agent on TCP")
     }
 
     /// What it has written to standard error so far.
@@ -175,7 +179,7 @@ impl Agent {
 
     /// Sends a request and reads the head of its answer.
     pub fn send(&self, request: &Request) -> Response {
-        request.send(self.address)
+        request.send(self.address())
     }
 
     /// `GET target`.
