@@ -87,7 +87,7 @@ pub(super) struct Replaced {
 
 impl Followed {
     pub fn new(log: Arc<Log>, rotated: Option<PathBuf>) -> Self {
-        let live = real_path(&log.path);
+        let live = real_path(&log.path());
         Followed {
             log,
             home: Home { live, rotated },
@@ -149,7 +149,7 @@ impl Followed {
 
     /// Opens the live file again if it has changed.
     fn wake(&mut self, kit: &mut Kit) -> Result<(), Trouble> {
-        let unchanged = |asleep: &Dormant| std::fs::metadata(&self.log.path).is_ok_and(|metadata| asleep.is(&metadata));
+        let unchanged = |asleep: &Dormant| std::fs::metadata(self.log.path()).is_ok_and(|metadata| asleep.is(&metadata));
         let Some(asleep) = self.asleep.take_if(|asleep| !unchanged(asleep)) else { return Ok(()) };
         match open_identical(&self.home.live, asleep.identity) {
             Ok(file) => {
@@ -184,7 +184,7 @@ impl Followed {
     /// One look at the log; whether anything of it changed.
     pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
         self.behind = false;
-        let at_path = at_path(&self.log.path);
+        let at_path = at_path(&self.log.path());
         let present = !matches!(at_path, AtPath::Nothing);
         let mut changed = self.log.state().present != present;
         if changed {
@@ -257,7 +257,7 @@ impl Followed {
             return false;
         }
         if let Some(error) = &error {
-            warn!(log = %self.log.name, path = ?self.log.path, error, "not all of it can be followed");
+            warn!(log = %self.log.name, path = ?self.log.path(), error, "not all of it can be followed");
         }
         self.log.update(|state| state.error = error);
         true

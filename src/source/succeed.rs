@@ -9,6 +9,7 @@ use tracing::{debug, info};
 
 use super::append::HeldFile;
 use super::catalog::Succession;
+use super::container;
 use super::content::{Storage, storage_of};
 use super::followed::{Followed, Kit, live_generation, publish, real_path};
 use super::generation::{Generation, Phase, open_regular};
@@ -24,7 +25,7 @@ const HEARING: Duration = Duration::from_millis(20);
 impl Followed {
     /// A file has the name, and none is held. Others may have had it since the last look.
     pub(super) fn arrive(&mut self, kit: &mut Kit, now: Instant) -> Result<bool, Trouble> {
-        let opened = open_regular(&self.log.path)?;
+        let opened = open_regular(&self.log.path())?;
         let last = self.log.state().newest().map(|newest| newest.serial);
         let kind = self.kind_of_rotation(None);
         let succession = self.insert_missed(kit, last, &opened, kind, now);
@@ -50,7 +51,7 @@ impl Followed {
         };
         debug!(log = %self.log.name, serial, back, "a generation begins");
         let back = back.then(|| (held.end, held.tip.clone()));
-        let generation = Generation { back, ..live_generation(&held, &self.log.path) };
+        let generation = Generation { back, ..live_generation(&held, &self.log.path()) };
         self.log.update(|state| {
             if let Some(succession) = succession {
                 state.successions.insert(generation.serial, succession);
@@ -58,7 +59,7 @@ impl Followed {
             state.generations.push(generation);
         });
         self.live = Some(held);
-        self.home.live = real_path(&self.log.path);
+        self.home.live = real_path(&self.log.path());
         self.read_live(kit)?;
         Ok(true)
     }
@@ -100,11 +101,16 @@ impl Followed {
             return Ok(true);
         }
         // Opened before the siblings are listed: a rotation in between is then one like any other.
-        let opened = open_regular(&self.log.path)?;
+        let opened = open_regular(&self.log.path())?;
         // What late writers wrote until now is read before any of their files counts as settled.
         self.read_replaced(kit, now);
         let kind = self.kind_of_rotation(self.live.as_ref());
         let last = self.retire(now);
+        let live = real_path(&self.log.path());
+        if live.parent().is_some_and(container::is_folder) {
+            // The files of the runs between stand beside the file of the newest.
+            self.home.live = live;
+        }
         let succession = self.insert_missed(kit, last, &opened, kind, now);
         self.begin(kit, opened, Some(succession))
     }
@@ -112,7 +118,7 @@ impl Followed {
     /// How the log's name came to another file than `held`.
     pub(super) fn kind_of_rotation(&self, held: Option<&HeldFile>) -> RotateKind {
         match held.map(|held| held.file.metadata()) {
-            _ if real_path(&self.log.path) != self.home.live => RotateKind::Symlink,
+            _ if real_path(&self.log.path()) != self.home.live => RotateKind::Symlink,
             Some(Ok(metadata)) if metadata.nlink() == 0 => RotateKind::Recreate,
             _ => RotateKind::Rename,
         }
@@ -122,7 +128,7 @@ impl Followed {
     /// `sed -i` wrote it anew.
     pub(super) fn continue_in_copy(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(live) = &mut self.live else { return Ok(false) };
-        if !live.continues_in(&open_regular(&self.log.path)?)? {
+        if !live.continues_in(&open_regular(&self.log.path())?)? {
             return Ok(false);
         }
         let file = live.file.clone();
@@ -146,7 +152,7 @@ impl Followed {
             self.live = Some(old);
             return Ok(true);
         }
-        info!(log = %self.log.name, path = ?self.log.path, "the file was truncated");
+        info!(log = %self.log.name, path = ?self.log.path(), "the file was truncated");
         self.log.update(|state| {
             if let Some(generation) = state.generation_mut(serial) {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
