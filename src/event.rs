@@ -96,6 +96,20 @@ pub enum Resume {
     Gap,
 }
 
+impl Resume {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Resume; 3] = [Resume::Fresh, Resume::Exact, Resume::Gap];
+
+    /// Its name, as events and metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Resume::Fresh => "fresh",
+            Resume::Exact => "exact",
+            Resume::Gap => "gap",
+        }
+    }
+}
+
 /// Why records are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,6 +132,29 @@ pub enum Reason {
     UnknownLog,
     /// A limit ended the search for them.
     Budget,
+}
+
+impl Reason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Reason; 9] = {
+        use Reason::{Ambiguous, BadId, Budget, Gone, Overrun, Rewritten, Truncated, UnknownLog, Unreadable};
+        [Gone, Truncated, Rewritten, Ambiguous, Unreadable, Overrun, BadId, UnknownLog, Budget]
+    };
+
+    /// Its name, as events and metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Gone => "gone",
+            Reason::Truncated => "truncated",
+            Reason::Rewritten => "rewritten",
+            Reason::Ambiguous => "ambiguous",
+            Reason::Unreadable => "unreadable",
+            Reason::Overrun => "overrun",
+            Reason::BadId => "bad-id",
+            Reason::UnknownLog => "unknown-log",
+            Reason::Budget => "budget",
+        }
+    }
 }
 
 /// A hole in a stream, told to the client.
@@ -169,6 +206,23 @@ pub enum RotateKind {
 }
 
 impl RotateKind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [RotateKind; 5] = {
+        use RotateKind::{Copytruncate, Recreate, Rename, Symlink, Truncate};
+        [Rename, Copytruncate, Truncate, Recreate, Symlink]
+    };
+
+    /// Its name, as events and metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RotateKind::Rename => "rename",
+            RotateKind::Copytruncate => "copytruncate",
+            RotateKind::Truncate => "truncate",
+            RotateKind::Recreate => "recreate",
+            RotateKind::Symlink => "symlink",
+        }
+    }
+
     /// Whether the file stayed and lost its content: what was written just before is in no file.
     pub fn is_in_place(self) -> bool {
         matches!(self, RotateKind::Copytruncate | RotateKind::Truncate)
@@ -207,4 +261,22 @@ pub enum LogChange {
     Vanished,
     /// It can't be read.
     Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closed_sets_are_complete_in_order_and_named_as_they_are_written() {
+        fn check<T: Copy + Serialize + std::fmt::Debug>(all: &[T], name: fn(T) -> &'static str, number: fn(T) -> usize) {
+            for (index, &one) in all.iter().enumerate() {
+                assert_eq!(number(one), index, "{one:?}");
+                assert_eq!(serde_json::to_value(one).unwrap(), name(one));
+            }
+        }
+        check(&Reason::ALL, Reason::name, |reason| reason as usize);
+        check(&RotateKind::ALL, RotateKind::name, |kind| kind as usize);
+        check(&Resume::ALL, Resume::name, |resume| resume as usize);
+    }
 }

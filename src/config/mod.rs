@@ -3,10 +3,11 @@
 
 pub mod file;
 pub mod options;
+mod supervision;
 pub mod values;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -18,6 +19,7 @@ use crate::source::watch::WatchMode;
 use crate::subscriber::layout::Layout;
 use crate::subscriber::rules::Rules;
 use options::{LogFormat, Options};
+pub use supervision::{Supervision, handed_over, supervision};
 use values::{Count, LineSize, Listen, Period, Size, Time};
 
 /// Follows log files and serves their lines as Server-Sent Events that resume exactly where a client left off.
@@ -308,13 +310,5 @@ impl Config {
             }
         }
         text
-    }
-}
-
-/// Where a Unix socket is, if that is where to listen.
-pub fn unix_path(listen: &Listen) -> Option<&PathBuf> {
-    match listen {
-        Listen::Unix(path) => Some(path),
-        Listen::Tcp(_) => None,
     }
 }

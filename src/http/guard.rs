@@ -32,6 +32,9 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
         refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sidetail\""));
         request.into_response(refused)
     };
+    if !open {
+        state.counts.note_status(response.status());
+    }
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(origin) =

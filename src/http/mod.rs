@@ -2,6 +2,7 @@
 //! touches a catalog or a log's file.
 
 mod guard;
+mod metrics;
 pub mod query;
 pub mod refusal;
 mod routes;
@@ -13,7 +14,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer, middleware, rt};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub subscribers_max: usize,
     /// The certificate to show on a TCP socket; none means plain HTTP.
     pub tls: Option<tls::Tls>,
+    /// For how long the follower may be at one thing before it counts as stuck.
+    pub stuck_after: Duration,
 }
 
 /// What the routes share.
@@ -73,19 +76,22 @@ struct State {
     allow_origins: Vec<String>,
     /// Turns at the files, one for each processor: so that many who read history share them evenly.
     turns: Arc<Semaphore>,
+    counts: Arc<metrics::Counts>,
+    started: SystemTime,
+    stuck_after: Duration,
     born: Instant,
     stopping: watch::Receiver<bool>,
 }
 
-/// Serves `feed` on `listener` until `stop` is done, then ends every stream cleanly and returns.
+/// Serves `feed` on `listeners` until `stop` is done, then ends every stream cleanly and returns.
 ///
 /// # Errors
-/// Where the listener can't be used.
-pub fn serve(listener: Listener, feed: Feed, settings: Settings, stop: impl Future<Output = ()>) -> io::Result<()> {
-    rt::System::new().block_on(run(listener, feed, settings, stop))
+/// Where a listener can't be used.
+pub fn serve(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: impl Future<Output = ()>) -> io::Result<()> {
+    rt::System::new().block_on(run(listeners, feed, settings, stop))
 }
 
-async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Future<Output = ()>) -> io::Result<()> {
+async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: impl Future<Output = ()>) -> io::Result<()> {
     let (stopping, is_stopping) = watch::channel(false);
     let state = Data::new(State {
         feed,
@@ -94,7 +100,10 @@ async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Futu
         retry: settings.retry,
         tokens: settings.tokens,
         allow_origins: settings.allow_origins,
+        counts: Arc::default(),
+        started: SystemTime::now(),
         turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
+        stuck_after: settings.stuck_after,
         born: Instant::now(),
         stopping: is_stopping,
     });
@@ -106,7 +115,7 @@ async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Futu
             .service(web::scope(&base_path).configure(routes::routes))
             .default_service(web::to(routes::nothing_here))
     };
-    let server = HttpServer::new(app)
+    let mut server = HttpServer::new(app)
         .workers(1)
         .tcp_nodelay(true)
         .h1_allow_half_closed(false)
@@ -121,13 +130,13 @@ async fn run(listener: Listener, feed: Feed, settings: Settings, stop: impl Futu
                 notice_vanished(socket);
             }
         });
-    let server = match listener {
-        Listener::Tcp(listener) => match settings.tls {
-            Some(tls) => server.listen_rustls_0_23(listener, tls.0)?,
-            None => server.listen(listener)?,
-        },
-        Listener::Unix(listener) => server.listen_uds(listener)?,
-    };
+    for listener in listeners {
+        server = match (listener, &settings.tls) {
+            (Listener::Tcp(listener), Some(tls)) => server.listen_rustls_0_23(listener, tls.0.clone())?,
+            (Listener::Tcp(listener), None) => server.listen(listener)?,
+            (Listener::Unix(listener), _) => server.listen_uds(listener)?,
+        };
+    }
     let server = server.run();
     let handle = server.handle();
     let ending = async {

@@ -34,6 +34,20 @@ pub enum Format {
     Text,
 }
 
+impl Format {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Format; 3] = [Format::Sse, Format::Ndjson, Format::Text];
+
+    /// Its name, as `format=` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Sse => "sse",
+            Format::Ndjson => "ndjson",
+            Format::Text => "text",
+        }
+    }
+}
+
 /// What a client asks of a stream.
 #[derive(Clone, Debug)]
 pub struct StreamRequest {

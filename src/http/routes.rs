@@ -7,14 +7,16 @@ use actix_web::http::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderValue,
     IF_NONE_MATCH, LOCATION,
 };
-use actix_web::http::{ConnectionType, Method, Version};
+use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
+use tracing::debug;
 
+use super::metrics::{self, Server};
 use super::query::{Defaults, Format, StreamRequest, parse};
 use super::refusal::{self, Refusal};
-use super::stream::{Stage, StreamBody, Style};
+use super::stream::{Common, Stage, StreamBody, Style};
 use super::{ALLOWED, State};
 use crate::page::{ASSETS, Asset, INDEX};
 use crate::{sse, subscriber};
@@ -41,8 +43,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(both("", |_, state| redirect(&state.base_path)))
         .service(get("/logs").route(web::get().to(logs)).route(web::head().to(logs)))
         .service(both("/version", |_, _| json(&serde_json::json!({ "name": "sidetail", "version": env!("CARGO_PKG_VERSION") }))))
-        .service(both("/healthz", |_, _| plain("ok\n")))
-        .service(both("/livez", |_, _| plain("ok\n")))
+        .service(get("/metrics").route(web::get().to(metrics)).route(web::head().to(metrics)))
+        .service(both("/healthz", live))
+        .service(both("/livez", live))
         .service(both("/readyz", ready));
     for asset in ASSETS.iter() {
         let path = format!("/{}", asset.path);
@@ -76,16 +79,35 @@ async fn logs(state: Data<State>) -> HttpResponse {
     json(&state.feed.status().await)
 }
 
+async fn metrics(request: HttpRequest, state: Data<State>) -> HttpResponse {
+    let form = metrics::form(&request);
+    let server = Server {
+        counts: state.counts.clone(),
+        started: state.started,
+        is_ready: !*state.stopping.borrow() && state.feed.is_ready(),
+    };
+    let feed = state.feed.clone();
+    match tokio::task::spawn_blocking(move || metrics::gather(form, &feed, &server)).await {
+        Ok(text) => {
+            let mut answer = HttpResponse::Ok();
+            answer.content_type(form.content_type()).insert_header((CACHE_CONTROL, "no-store")).body(text)
+        }
+        // The pool ends only with the program.
+        Err(_) => unwell("stopping\n".into()),
+    }
+}
+
 async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> HttpResponse {
     let asked = match parse(request, defaults) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.response(),
     };
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
-    let notices = wanted.notices;
+    let (notices, id_given) = (wanted.notices, id.is_some());
     let mut starting = match state.feed.subscribe(wanted).await {
         Ok(starting) => Box::pin(starting),
         Err(subscriber::Refusal::Busy) if format == Format::Sse => {
+            state.counts.note_status(StatusCode::SERVICE_UNAVAILABLE);
             let block = sse::busy(jittered(BUSY_RETRY), id.as_deref());
             let block = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]);
             return unchunked(request, stream_head(format).streaming(block));
@@ -112,11 +134,9 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         // An endless body would be produced for a client that reads none of it.
         return head.finish();
     }
+    debug!(form = format.name(), resumed = id_given, "a stream begins");
     let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
-    unchunked(
-        request,
-        head.body(StreamBody::new(stage, style, state.turns.clone(), state.born, state.stopping.clone())).map_into_boxed_body(),
-    )
+    unchunked(request, head.body(StreamBody::new(stage, style, Common::of(state))).map_into_boxed_body())
 }
 
 /// Chunks are unknown to HTTP/1.0: there the end of the connection ends the body.
@@ -177,20 +197,33 @@ fn commands(base: &str) -> String {
          curl -N {base}/events                                live, as Server-Sent Events with resumable ids\n\
          curl -N -H 'Last-Event-ID: ID' {base}/events         exactly what came after the event with this id\n\
          curl -N -H 'Accept: application/x-ndjson' {base}/events   one JSON object a line\n\
-         curl {base}/logs                                     the logs, their files, what is wrong with them\n\n\
+         curl {base}/logs                                     the logs, their files, what is wrong with them\n         curl {base}/metrics                                  numbers for Prometheus\n\n\
          Parameters: log= match= exclude= level= event= after= before= from= tail= since= until= follow= limit= format= data= notices= download=\n\
          A browser gets a page of its own here.\n",
         version = env!("CARGO_PKG_VERSION")
     )
 }
 
+/// Whether the follower's loop still turns; that of the server does, or nobody would answer.
+fn live(_: HttpRequest, state: Data<State>) -> HttpResponse {
+    let stuck = state.feed.since_turn();
+    if stuck <= state.stuck_after {
+        return plain("ok\n");
+    }
+    unwell(format!("the follower has been at one thing for {} s; is a file system hanging?\n", stuck.as_secs()))
+}
+
 fn ready(_: HttpRequest, state: Data<State>) -> HttpResponse {
-    let why = match () {
-        () if *state.stopping.borrow() => "stopping\n",
-        () if !state.feed.is_ready() => "not every log has been looked at yet\n",
-        () => return plain("ok\n"),
-    };
-    HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body(why)
+    match () {
+        () if *state.stopping.borrow() => unwell("stopping\n".into()),
+        () if !state.feed.is_ready() => unwell("not every log has been looked at yet\n".into()),
+        () => plain("ok\n"),
+    }
+}
+
+fn unwell(why: String) -> HttpResponse {
+    let mut answer = HttpResponse::ServiceUnavailable();
+    answer.content_type("text/plain; charset=utf-8").insert_header((CACHE_CONTROL, "no-store")).body(why)
 }
 
 fn redirect(base_path: &str) -> HttpResponse {

@@ -12,7 +12,10 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::sync::{Semaphore, watch};
+use tracing::debug;
 
+use super::State;
+use super::metrics::Counts;
 use super::query::Format;
 use crate::position::Mint;
 use crate::sse::Payload;
@@ -35,6 +38,25 @@ pub struct Style {
     pub heartbeat: Duration,
 }
 
+/// What all streams have in common.
+pub struct Common {
+    /// Turns at the files: whoever reads there has one.
+    turns: Arc<Semaphore>,
+    counts: Arc<Counts>,
+    /// Turns true when streams are to end.
+    stopping: watch::Receiver<bool>,
+    /// What all streams reckon the times of their heartbeats from.
+    born: Instant,
+}
+
+impl Common {
+    /// What the server says.
+    pub(super) fn of(state: &State) -> Self {
+        let State { turns, counts, stopping, born, .. } = state;
+        Common { turns: turns.clone(), counts: counts.clone(), stopping: stopping.clone(), born: *born }
+    }
+}
+
 /// Into how many parts the time between two heartbeats is divided: all that are due in one of them are sent at its begin.
 const BEATS_TOGETHER: u32 = 16;
 /// After so many bytes at once the other streams have their turn: so those that read the same stay side by side.
@@ -44,11 +66,10 @@ const YIELD_BYTES: usize = 64 << 10;
 pub struct StreamBody(Pin<Box<dyn Stream<Item = Bytes>>>);
 
 impl StreamBody {
-    /// Streams a subscription until it ends or `stopping` turns true. Every end is a clean one. `turns` are those at the
-    /// files: whoever reads there has one.
-    pub fn new(stage: Stage, style: Style, turns: Arc<Semaphore>, born: Instant, stopping: watch::Receiver<bool>) -> Self {
+    /// Streams a subscription until it ends or the server does. Every end is a clean one.
+    pub fn new(stage: Stage, style: Style, common: Common) -> Self {
         let (writer, sent) = (Writer::new(&style), Instant::now());
-        let sending = Sending { stage, style, writer, turns, stopping, sent, born, yields: false, ended: false };
+        let sending = Sending { stage, style, writer, common, sent, bytes: 0, yields: false, ended: false };
         StreamBody(Box::pin(unfold(sending, |mut sending| async move { Some((sending.next().await?, sending)) })))
     }
 }
@@ -79,14 +100,19 @@ struct Sending {
     stage: Stage,
     style: Style,
     writer: Writer,
-    turns: Arc<Semaphore>,
-    stopping: watch::Receiver<bool>,
+    common: Common,
     sent: Instant,
-    /// What all streams reckon the times of their heartbeats from.
-    born: Instant,
+    /// How much was sent.
+    bytes: u64,
     /// Whether it is the others' turn.
     yields: bool,
     ended: bool,
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        debug!(form = self.style.format.name(), bytes = self.bytes, ended = self.ended, "a stream ends");
+    }
 }
 
 impl Sending {
@@ -98,10 +124,12 @@ impl Sending {
             }
             if let Some(piece) = self.writer.out().take() {
                 self.sent = Instant::now();
+                self.bytes += piece.len() as u64;
+                self.common.counts.note_sent(self.style.format, piece.len());
                 self.yields = piece.len() >= YIELD_BYTES;
                 return Some(piece);
             }
-            if self.ended || *self.stopping.borrow() {
+            if self.ended || *self.common.stopping.borrow() {
                 return None;
             }
             let mut filled = match &mut self.stage {
@@ -133,7 +161,7 @@ impl Sending {
     /// ends there.
     async fn read_files(&mut self) -> Filled {
         // The semaphore is never closed.
-        let Ok(turn) = self.turns.clone().acquire_owned().await else { return Filled::End };
+        let Ok(turn) = self.common.turns.clone().acquire_owned().await else { return Filled::End };
         let stage = std::mem::replace(&mut self.stage, Stage::Lost);
         let Stage::Streaming(mut subscription) = stage else { return Filled::End };
         let mut writer = std::mem::replace(&mut self.writer, Writer::new(&self.style));
@@ -157,7 +185,7 @@ impl Sending {
                 let found = tokio::select! {
                     subscription = starting => Some(subscription),
                     () = tokio::time::sleep_until(beat.into()) => None,
-                    _ = self.stopping.wait_for(|stopping| *stopping) => None,
+                    _ = self.common.stopping.wait_for(|stopping| *stopping) => None,
                 };
                 if let Some(subscription) = found {
                     self.stage = Stage::Streaming(Box::new(subscription));
@@ -169,7 +197,7 @@ impl Sending {
                     () = subscription.moved() => {}
                     () = tokio::time::sleep_until(until.into()) => {}
                     // The sender is gone only when the program ends.
-                    _ = self.stopping.wait_for(|stopping| *stopping) => {}
+                    _ = self.common.stopping.wait_for(|stopping| *stopping) => {}
                 }
             }
         }
@@ -178,8 +206,8 @@ impl Sending {
     /// When the next heartbeat is due. Those of many streams are sent together: that takes fewer awakenings.
     fn beat(&self) -> Instant {
         let grid = self.style.heartbeat / BEATS_TOGETHER;
-        let since = self.sent.duration_since(self.born) + self.style.heartbeat;
-        self.born + grid.saturating_mul(u32::try_from(since.as_nanos() / grid.as_nanos().max(1)).unwrap_or(u32::MAX))
+        let since = self.sent.duration_since(self.common.born) + self.style.heartbeat;
+        self.common.born + grid.saturating_mul(u32::try_from(since.as_nanos() / grid.as_nanos().max(1)).unwrap_or(u32::MAX))
     }
 
     fn heartbeat(&mut self) -> Option<Bytes> {
@@ -193,6 +221,7 @@ impl Sending {
             }
         };
         self.sent = Instant::now();
+        self.common.counts.note_sent(self.style.format, heartbeat.len());
         Some(Bytes::from_static(heartbeat))
     }
 }

@@ -79,11 +79,15 @@ impl Dormant {
 }
 
 /// Memory for one block, used again and again.
-pub struct Block(Vec<u8>);
+pub struct Block {
+    bytes: Vec<u8>,
+    /// How many records were passed over that are longer than a block.
+    pub long_records: u64,
+}
 
 impl Default for Block {
     fn default() -> Self {
-        Block(vec![0; BLOCK_BYTES + TIP_BYTES_MAX])
+        Block { bytes: vec![0; BLOCK_BYTES + TIP_BYTES_MAX], long_records: 0 }
     }
 }
 
@@ -262,8 +266,8 @@ impl HeldFile {
     fn read_block(&mut self, block: &mut Block) -> Result<(Option<Piece>, bool), Trouble> {
         let first = self.head.tip_start(self.end);
         let tip_bytes = (self.end - first) as usize;
-        let read = read_at(&self.file, first, &mut block.0[..tip_bytes + BLOCK_BYTES])?;
-        let bytes = &block.0[..read];
+        let read = read_at(&self.file, first, &mut block.bytes[..tip_bytes + BLOCK_BYTES])?;
+        let bytes = &block.bytes[..read];
         self.verify(bytes, tip_bytes)?;
         let appended = &bytes[tip_bytes..];
         let at_end = appended.len() < BLOCK_BYTES;
@@ -286,19 +290,20 @@ impl HeldFile {
     fn skip_long_record(&mut self, block: &mut Block) -> Result<bool, Trouble> {
         let first = self.head.tip_start(self.end);
         let tip_bytes = (self.end - first) as usize;
-        let read = read_at(&self.file, first, &mut block.0[..tip_bytes])?;
-        self.verify(&block.0[..read], tip_bytes)?;
-        let read = read_at(&self.file, self.scanned, &mut block.0[..BLOCK_BYTES])?;
-        match memchr(b'\n', &block.0[..read]) {
+        let read = read_at(&self.file, first, &mut block.bytes[..tip_bytes])?;
+        self.verify(&block.bytes[..read], tip_bytes)?;
+        let read = read_at(&self.file, self.scanned, &mut block.bytes[..BLOCK_BYTES])?;
+        match memchr(b'\n', &block.bytes[..read]) {
             Some(lf) => {
                 self.end = self.scanned + lf as u64 + 1;
                 self.grow_head(self.end)?;
                 self.scanned = self.end;
                 self.tip = self.read_tip()?;
+                block.long_records += 1;
                 Ok(false)
             }
             None => {
-                self.note_scanned(self.scanned, &block.0[..read]);
+                self.note_scanned(self.scanned, &block.bytes[..read]);
                 Ok(read < BLOCK_BYTES)
             }
         }

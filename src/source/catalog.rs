@@ -7,11 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::counts::Counts;
 use super::generation::{Generation, Phase};
 use super::tail::HotTail;
 use super::watch::Alarm;
@@ -30,6 +31,8 @@ pub struct Log {
     place: watch::Sender<PathBuf>,
     /// Which of the patterns that are followed means it.
     pub pattern: usize,
+    /// What was counted of it.
+    pub counts: Counts,
     state: watch::Sender<LogState>,
     /// Whether the state has changed since that was last asked.
     changed: AtomicBool,
@@ -80,6 +83,7 @@ impl Log {
             source,
             place: watch::Sender::new(path),
             pattern,
+            counts: Counts::default(),
             state: watch::Sender::default(),
             changed: AtomicBool::default(),
             moved: watch::Sender::default(),
@@ -225,6 +229,9 @@ struct Shared {
     watching: watch::Sender<Watching>,
     problems: watch::Sender<Vec<Problem>>,
     pace_us: AtomicU64,
+    born: Instant,
+    /// When the follower last turned to a log, in milliseconds since then.
+    turned_ms: AtomicU64,
 }
 
 /// How the agent learns of changes.
@@ -256,6 +263,8 @@ impl Logs {
             watching: watch::Sender::default(),
             problems: watch::Sender::default(),
             pace_us: AtomicU64::default(),
+            born: Instant::now(),
+            turned_ms: AtomicU64::default(),
         }))
     }
 
@@ -277,6 +286,16 @@ impl Logs {
 
     pub(super) fn pace(&self) -> Duration {
         Duration::from_micros(self.0.pace_us.load(Ordering::Relaxed))
+    }
+
+    /// Notes that the follower turns to a log, or to the next round: whatever it did before is done.
+    pub(super) fn note_turn(&self) {
+        self.0.turned_ms.store(u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// For how long the follower has been at one thing; it turns to the next at least every second or so.
+    pub fn since_turn(&self) -> Duration {
+        self.0.born.elapsed().saturating_sub(Duration::from_millis(self.0.turned_ms.load(Ordering::Relaxed)))
     }
 
     /// Wakes when it is announced that any log has changed.
@@ -402,6 +421,62 @@ impl Log {
             hot_bytes,
             error,
             format,
+        }
+    }
+}
+
+/// The numbers of a log, as they are now.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Bytes of whole records that were read.
+    pub bytes: u64,
+    /// Records, as lines of the file.
+    pub records: u64,
+    /// How often it went on in another file.
+    pub rotations: Vec<(RotateKind, u64)>,
+    /// Bytes of the live file behind the last whole record that was read.
+    pub unread_bytes: u64,
+    /// Bytes of deleted files that are held open.
+    pub held_bytes: u64,
+    /// Bytes in memory.
+    pub hot_bytes: u64,
+    /// Generations that can be read.
+    pub generations: u64,
+    /// Whether a file has its name.
+    pub present: bool,
+    /// Whether something is wrong with it.
+    pub error: bool,
+}
+
+impl Log {
+    /// The numbers of the log. Asks the file system for the size of every file that is held.
+    pub fn measures(&self) -> Measures {
+        let state = self.state();
+        let held = |generation: &Generation| Some((generation.held.clone()?, generation.phase, generation.end));
+        let held: Vec<_> = state.generations.iter().filter_map(held).collect();
+        let (hot_bytes, generations) = (state.tail.bytes() as u64, state.generations.len() as u64);
+        let (present, error) = (state.present, state.error.is_some());
+        // The follower waits while the state is held.
+        drop(state);
+        let (mut unread_bytes, mut held_bytes) = (0, 0);
+        for (file, phase, end) in held {
+            let Ok(metadata) = file.metadata() else { continue };
+            unread_bytes += if phase == Phase::Live { metadata.len().saturating_sub(end) } else { 0 };
+            held_bytes += if metadata.nlink() == 0 { metadata.len() } else { 0 };
+        }
+        Measures {
+            name: self.name.clone(),
+            bytes: self.counts.bytes(),
+            records: self.counts.records(),
+            rotations: self.counts.rotations().collect(),
+            unread_bytes,
+            held_bytes,
+            hot_bytes,
+            generations,
+            present,
+            error,
         }
     }
 }

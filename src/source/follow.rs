@@ -124,6 +124,7 @@ impl Rounds {
         let (mut answered, mut asked_at) = (0, Instant::now());
         loop {
             let started = Instant::now();
+            self.logs.note_turn();
             if rung.names || rung.all || rung.asked > answered || started >= scan_due {
                 self.changed |= self.scan();
                 self.hold_within_limit();
@@ -192,6 +193,7 @@ impl Rounds {
                 continue;
             }
             let before = watched.followed.open_files();
+            self.logs.note_turn();
             let moved = watched.followed.look(&mut self.kit, now);
             if watched.followed.log.take_changed() || moved {
                 changed = true;
@@ -319,6 +321,7 @@ impl Rounds {
             return Err(format!("this file is of the log {other} already, under another name"));
         }
         let now = Instant::now();
+        self.logs.note_turn();
         let mut followed = Followed::new(log.clone(), self.patterns[pattern].rotated.clone());
         followed.find_history(&mut self.kit, now);
         followed.look(&mut self.kit, now);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use memchr::memchr_iter;
 use tracing::{debug, info, warn};
 
 use super::append::{Block, Dormant, HeldFile, sentence};
@@ -266,13 +267,15 @@ impl Followed {
     /// Reads what was appended to the live file. What the replaced ones got before it is published before it.
     pub(super) fn read_live(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(live) = &mut self.live else { return Ok(false) };
+        let before = live.end;
         let (pieces, at_end) = match live.read_appended(&mut kit.block) {
             Ok(read) => read,
             Err(Trouble::Changed(_)) => return self.truncated(kit),
             Err(trouble) => return Err(trouble),
         };
         self.behind |= !at_end;
-        if pieces.is_empty() {
+        // A record that is longer than a block makes no piece.
+        if pieces.is_empty() && live.end == before {
             self.was_empty |= live.end == live.head.base;
             return Ok(false);
         }
@@ -423,10 +426,13 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
 }
 
 /// Makes what was read of a held file known to readers.
-pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit) {
+pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &mut Kit) {
+    let mut records = std::mem::take(&mut kit.block.long_records);
+    records += pieces.iter().map(|piece| lines_in(piece.records())).sum::<u64>();
     log.update(|state| {
         let before = state.generation(held.serial).map(|generation| generation.end);
         if let Some(before) = before.filter(|before| *before < held.end) {
+            log.counts.note_read(held.end - before, records);
             state.note_arrival(held.serial, before, SystemTime::now());
         }
         if let Some(generation) = state.generation_mut(held.serial) {
@@ -439,6 +445,11 @@ pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &Kit)
             pieces.into_iter().for_each(|piece| state.tail.push(piece));
         }
     });
+}
+
+/// How many lines there are; the last may lack its end.
+fn lines_in(records: &[u8]) -> u64 {
+    memchr_iter(b'\n', records).count() as u64 + u64::from(!records.is_empty() && !records.ends_with(b"\n"))
 }
 
 /// What is at a path, without opening it: opening a FIFO would wake its writer.

@@ -224,6 +224,7 @@ impl Followed {
             let (serial, identity) = (kit.next_serial(), generation.identity);
             let plain = file.filter(|_| generation.storage == Storage::Plain);
             debug!(log = %self.log.name, serial, path = ?generation.path, "a generation came and went between two looks");
+            self.log.counts.note_rotation(succession.kind);
             self.log.update(|state| {
                 state.successions.insert(serial, succession);
                 state.generations.push(Generation { serial, ..generation });

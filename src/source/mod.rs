@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod change;
 mod container;
 pub mod content;
+pub mod counts;
 pub mod follow;
 mod folder;
 mod followed;

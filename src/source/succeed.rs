@@ -54,6 +54,7 @@ impl Followed {
         let generation = Generation { back, ..live_generation(&held, &self.log.path()) };
         self.log.update(|state| {
             if let Some(succession) = succession {
+                self.log.counts.note_rotation(succession.kind);
                 state.successions.insert(generation.serial, succession);
             }
             state.generations.push(generation);

@@ -40,6 +40,7 @@ impl Subscription {
                 sink.out().give(written.bytes.clone());
                 self.readers[index].advance(spot.serial, written.after);
                 self.held_back.go_on(written.gave, written.held_back);
+                self.records += written.records;
                 return Step::Moved;
             }
             match self.readers[index].read(place, reach, self.shared.limits.line_bytes_max) {
@@ -108,11 +109,12 @@ impl Subscription {
     /// Gives the records of a piece, and remembers what that came to.
     fn take_shared(&mut self, index: usize, piece: &Piece, spot: Spot, sink: &mut impl Sink) {
         let before = std::mem::take(&mut self.held_back);
+        let had = self.records;
         let bytes = Out::piece_of(sink, |sink| self.take_piece(index, piece, sink));
         let HeldBack { gave, bytes: held_back, .. } = std::mem::replace(&mut self.held_back, before);
         self.held_back.go_on(gave, held_back);
         if let Some(after) = self.readers[index].position_in(piece.serial) {
-            self.share.put(spot, &Written { bytes, after, held_back, gave });
+            self.share.put(spot, &Written { bytes, after, held_back, gave, records: self.records - had });
         }
     }
 
@@ -192,7 +194,9 @@ impl Subscription {
         for sifted in Sieve::new(bytes, &filter, &touching, shared.limits.line_bytes_max) {
             match sifted {
                 Sifted::Kept(from, to) => {
-                    sink.run(&part(from, to), mint.as_mut());
+                    let run = part(from, to);
+                    sink.run(&run, mint.as_mut());
+                    self.records += run.count();
                     self.held_back = HeldBack::nothing();
                 }
                 Sifted::Left(from, to) => self.held_back.add((to - from) as u64),
@@ -260,6 +264,7 @@ impl Subscription {
 
     fn give(&mut self, id: &Id<'_>, record: Record<'_>, sink: &mut impl Sink) {
         sink.event(id, &Event::Record(record));
+        self.records += 1;
         self.left = self.left.map(|left| left - 1);
         self.held_back = HeldBack::nothing();
     }

@@ -2,6 +2,7 @@
 //! touches a socket.
 
 mod before;
+pub mod counts;
 pub mod explain;
 pub mod filter;
 mod give;
@@ -31,6 +32,7 @@ use tokio::sync::Semaphore;
 use crate::format::Format;
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
+use counts::{Behind, Counts};
 use filter::Filter;
 use join::Way;
 use keep::Throttle;
@@ -60,6 +62,7 @@ struct Shared {
     limits: Limits,
     subscribers: AtomicUsize,
     shares: Shares,
+    counts: Counts,
     /// Turns of those whose start is searched for.
     searches: Arc<Semaphore>,
 }
@@ -229,11 +232,14 @@ impl Wanted {
 }
 
 /// A subscriber's place among those there may be; given back when dropped.
-struct Slot(Arc<Shared>);
+struct Slot {
+    shared: Arc<Shared>,
+    behind: Behind,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.count(self.0.subscribers.fetch_sub(1, Ordering::Relaxed) - 1);
+        self.shared.count(self.shared.subscribers.fetch_sub(1, Ordering::Relaxed) - 1);
     }
 }
 
@@ -247,6 +253,7 @@ impl Feed {
             limits,
             subscribers: AtomicUsize::new(0),
             shares: Shares::default(),
+            counts: Counts::default(),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
         }))
     }
@@ -314,7 +321,7 @@ impl Feed {
     }
 
     fn slot(&self) -> Result<Slot, Refusal> {
-        let slot = Slot(self.0.clone());
+        let slot = Slot { shared: self.0.clone(), behind: self.0.counts.begin() };
         let before = self.0.subscribers.fetch_add(1, Ordering::Relaxed);
         self.0.count(before + 1);
         if before < self.0.limits.subscribers_max { Ok(slot) } else { Err(Refusal::Busy) }
@@ -323,6 +330,50 @@ impl Feed {
     /// Whether every log was looked at once.
     pub fn is_ready(&self) -> bool {
         self.0.logs.looked()
+    }
+
+    /// Waits for a look at names that begins after this call: whoever comes back from it knows that the follower works.
+    pub async fn look(&self) {
+        self.0.logs.look(&[]).await;
+    }
+
+    /// For how long the follower has been at one thing: long means that it is stuck.
+    pub fn since_turn(&self) -> Duration {
+        self.0.logs.since_turn()
+    }
+
+    /// How it goes, in a line for people.
+    pub fn summary(&self) -> String {
+        let logs = self.0.logs.all();
+        let troubled = logs.iter().filter(|log| log.state().error.is_some()).count() + self.0.logs.problems().len();
+        let trouble = if troubled > 0 { format!(" ({troubled} with errors)") } else { String::new() };
+        let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        format!("following {}{trouble}, {}", count(logs.len(), "log"), count(self.subscribers(), "subscriber"))
+    }
+
+    /// The logs that are known now, by name.
+    pub fn logs(&self) -> Vec<Arc<Log>> {
+        self.0.logs.all()
+    }
+
+    /// Files that patterns mean and that are not followed.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.0.logs.problems()
+    }
+
+    /// How changes are learnt of.
+    pub fn watching(&self) -> Watching {
+        self.0.logs.watching()
+    }
+
+    /// What was counted of all streams.
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
+    /// How many subscribers there may be.
+    pub fn subscribers_max(&self) -> usize {
+        self.0.limits.subscribers_max
     }
 
     /// How many subscribers there are.

@@ -82,6 +82,8 @@ pub struct Written {
     pub after: Position,
     /// How many bytes of records were kept back behind the last that was given.
     pub held_back: u64,
+    /// How many records were given.
+    pub records: u64,
     /// Whether any was given.
     pub gave: bool,
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use memchr::memchr_iter;
 
 use crate::event::{Event, Id};
 use crate::position::{Hint, Mint, Position, SourceId};
@@ -111,6 +112,12 @@ impl<'a> Run<'a> {
     /// Their bytes, with terminators. None is longer than `--max-line`.
     pub fn bytes(&self) -> &'a [u8] {
         self.piece.slice(self.start, self.end)
+    }
+
+    /// How many lines.
+    pub fn count(&self) -> u64 {
+        let bytes = self.bytes();
+        memchr_iter(b'\n', bytes).count() as u64 + u64::from(!bytes.is_empty() && !bytes.ends_with(b"\n"))
     }
 
     /// The lines.

@@ -77,7 +77,9 @@ pub struct Subscription {
     left_out: BTreeSet<SourceId>,
     moves: watch::Receiver<u64>,
     own_moves: Option<watch::Receiver<u64>>,
-    _slot: Slot,
+    /// How many records were given since that was last handed in.
+    pub(super) records: u64,
+    slot: Slot,
 }
 
 /// The time after which no record is wanted.
@@ -204,7 +206,8 @@ impl Subscription {
             again_at: None,
             left_out: BTreeSet::new(),
             own_moves,
-            _slot: parts.slot,
+            records: 0,
+            slot: parts.slot,
         }
     }
 
@@ -249,6 +252,9 @@ impl Subscription {
     fn fill_within(&mut self, reach: Reach, sink: &mut impl Sink) -> Filled {
         let filled = self.go_on(reach, sink);
         self.checkpoint(filled == Filled::End, sink);
+        let counts = &self.shared.counts;
+        counts.note_records(std::mem::take(&mut self.records));
+        counts.note_lag(&self.slot.behind, matches!(filled, Filled::Idle | Filled::End));
         filled
     }
 
@@ -384,6 +390,7 @@ impl Subscription {
         let mut others = Vec::new();
         write_others(&mut others, &positions[1..]);
         sink.event(&Id { own: positions[0], others: &others }, event);
+        self.shared.counts.note(event);
         self.held_back = HeldBack::nothing();
     }
 

@@ -131,3 +131,14 @@ fn several_kinds_of_stream_over_one_log_agree() {
     assert_eq!(text.lines().collect::<Vec<_>>(), log.written());
     assert_eq!(from_objects, log.written());
 }
+
+#[test]
+fn a_line_longer_than_what_is_read_at_once_comes_when_it_ends_not_with_the_next() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["app=@/app.log", "--max-line", "1MiB"]);
+    let mut stream = agent.stream("/events");
+    let line = "x".repeat(400_000);
+    log.line(&line);
+    assert_eq!(stream.record().data, line);
+}

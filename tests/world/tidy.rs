@@ -13,11 +13,12 @@ const ORDER: &[&[&str]] = &[
     &["event"],
     &["source"],
     &["subscriber"],
-    &["sse", "text", "ndjson"],
+    &["sse", "text", "ndjson", "exposition", "process"],
     &["page"],
     &["http"],
     &["health"],
     &["config"],
+    &["agent"],
     &["demo"],
 ];
 

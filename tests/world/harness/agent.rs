@@ -95,6 +95,11 @@ impl Setup {
 
     /// Starts the agent and waits until it serves.
     pub fn start(self) -> Agent {
+        self.start_with(Stdio::null())
+    }
+
+    /// The same with a standard input.
+    pub fn start_with(self, input: Stdio) -> Agent {
         let mut command = self.command();
         command.args(&self.args);
         if let Some(listen) = &self.listen {
@@ -103,7 +108,7 @@ impl Setup {
         if let Some(watch) = &self.watch {
             command.args(["--watch", watch]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starting sidetail");
         let stderr = collect(child.stderr.take().expect("piped"));
         let first_line = first_line(child.stdout.take().expect("piped"));
@@ -143,6 +148,11 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it serves.
     pub fn address(&self) -> SocketAddr {
         self.address.expect("an agent on TCP")

@@ -9,6 +9,7 @@ pub mod client;
 pub mod log;
 pub mod sse;
 pub mod stream;
+pub mod tools;
 mod wait;
 mod world;
 

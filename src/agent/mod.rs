@@ -1,0 +1,134 @@
+//! The running agent: puts follower, feed and server together, hears signals, and tells a service manager how it goes.
+
+mod listen;
+mod manager;
+pub mod voice;
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use crate::config::{Config, Supervision};
+use crate::http::{self, Listener};
+use crate::source::follow;
+use crate::subscriber::{Feed, Limits};
+use listen::bind;
+use manager::Manager;
+
+/// About how many descriptors the agent takes before it opens a log.
+const OWN_FILES: usize = 16;
+/// For how long the follower may be at one thing before it counts as stuck, where no watchdog says it.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// And at least: when all is quiet it turns once a second.
+const STUCK_AFTER_LEAST: Duration = Duration::from_secs(3);
+/// How often a service manager without a watchdog is told how it goes.
+const STATUS: Duration = Duration::from_secs(10);
+
+/// Follows and serves until a signal; streams have ended then. `handed_over` are sockets of a service manager.
+///
+/// # Errors
+/// What keeps it from starting or going on, in a sentence.
+pub fn serve(config: Config, supervision: &Supervision, handed_over: Vec<Listener>) -> io::Result<()> {
+    let open_files_max = raise_file_limit();
+    let bound = bind(&config, handed_over)?;
+    let settings = follow::Settings {
+        watch: config.watch,
+        hot_tail_bytes: config.hot_tail_bytes,
+        hold_time: config.hold_time,
+        hold_bytes: config.hold_bytes,
+        open_files_max: (open_files_max / 2).saturating_sub(OWN_FILES).max(1),
+    };
+    info!(version = env!("CARGO_PKG_VERSION"), address = bound.address, patterns = config.logs.len(), "starting");
+    let (logs, follower) = follow::follow(config.logs, settings)?;
+    let limits = Limits { line_bytes_max: config.line_bytes_max, subscribers_max: config.subscribers_max };
+    let feed = Feed::new(logs, config.layouts, config.rules, limits);
+    let settings = http::Settings {
+        base_path: config.base_path,
+        heartbeat: config.heartbeat,
+        retry: config.retry,
+        grace: config.grace,
+        tokens: config.tokens,
+        allow_origins: config.allow_origins,
+        subscribers_max: config.subscribers_max,
+        tls: config.tls,
+        stuck_after: supervision.watchdog.unwrap_or(STUCK_AFTER).max(STUCK_AFTER_LEAST),
+    };
+    let manager = Manager::new(supervision);
+    let ended = http::serve(bound.listeners, feed.clone(), settings, async {
+        let stop = stop_signal();
+        // Whoever waits for this line can connect from now on, and end us.
+        if announce(&bound.address).is_err() {
+            warn!("standard output is closed; listening on {}", bound.address);
+        }
+        tokio::select! {
+            () = stop => {}
+            () = report(&manager, &feed) => {}
+        }
+        manager.stopping();
+    });
+    drop(follower);
+    if let Some(path) = bound.made {
+        // Somebody may have removed it; the next start does in any case.
+        let _ = std::fs::remove_file(path);
+    }
+    ended
+}
+
+fn announce(address: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{address}")?;
+    stdout.flush()
+}
+
+/// Tells the service manager that we are ready, once every log was looked at, and from then on that we still work: after a
+/// look that the follower made because it was asked, so that one that is stuck is found out. Never ends.
+async fn report(manager: &Manager, feed: &Feed) {
+    if !manager.is_there() {
+        return std::future::pending().await;
+    }
+    feed.look().await;
+    let mut told = feed.summary();
+    manager.ready(&told);
+    let pause = manager.watchdog.map_or(STATUS, |watchdog| watchdog / 3);
+    loop {
+        sleep_until(Instant::now() + pause).await;
+        feed.look().await;
+        if manager.watchdog.is_some() {
+            manager.alive();
+        }
+        let now = feed.summary();
+        if now != told {
+            manager.status(&now);
+            told = now;
+        }
+    }
+}
+
+/// Hears SIGTERM and SIGINT from now on; waits for one of them.
+fn stop_signal() -> impl Future<Output = ()> {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+            warn!("signals can't be heard; only SIGKILL ends this program");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: ending all streams"),
+            _ = interrupt.recv() => info!("SIGINT: ending all streams"),
+        }
+    }
+}
+
+/// Every log and every subscriber takes a descriptor: allow as many as the system lets us. How many that is.
+fn raise_file_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).is_err() {
+        warn!(limit = ?limit.current, "the limit of open files can't be raised");
+    }
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
