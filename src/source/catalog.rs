@@ -27,8 +27,8 @@ pub struct Log {
     pub name: Arc<str>,
     /// Its name as ids carry it.
     pub source: SourceId,
-    /// Where its live file is, or will be.
-    pub path: PathBuf,
+    /// Where its live file is, or will be. Only a container's moves, to the file of its next run.
+    place: watch::Sender<PathBuf>,
     /// Which of the patterns that are followed means it.
     pub pattern: usize,
     /// What was counted of it.
@@ -81,13 +81,22 @@ impl Log {
         Log {
             name: name.into(),
             source,
-            path,
+            place: watch::Sender::new(path),
             pattern,
             counts: Counts::default(),
             state: watch::Sender::default(),
             changed: AtomicBool::default(),
             moved: watch::Sender::default(),
         }
+    }
+
+    /// Where its live file is, or will be.
+    pub fn path(&self) -> PathBuf {
+        self.place.borrow().clone()
+    }
+
+    pub(super) fn move_to(&self, path: PathBuf) {
+        self.place.send_replace(path);
     }
 
     /// The log as it is now. Held for a moment only: the follower waits meanwhile.
@@ -301,7 +310,7 @@ impl Logs {
 
     /// Waits until names and the files of `logs` have been looked at after this call: what was written before is known then.
     pub async fn look(&self, logs: &[Arc<Log>]) {
-        let asked = self.0.alarm.ask(logs.iter().map(|log| log.path.clone()));
+        let asked = self.0.alarm.ask(logs.iter().map(|log| log.path()));
         // The sender lives as long as `self`, so this can't fail.
         let _ = self.0.answered.subscribe().wait_for(|answered| answered.is_some_and(|answered| answered >= asked)).await;
     }
@@ -404,7 +413,7 @@ impl Log {
         let held = generations.iter().filter_map(|generation| deleted(generation.held.as_ref()?));
         LogStatus {
             name: self.name.to_string(),
-            path: self.path.display().to_string(),
+            path: self.path().display().to_string(),
             present,
             head: head.map(|position| crate::position::Cursor::new(vec![position]).to_string()),
             held_bytes: held.map(|file| file.len()).sum(),

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::container;
 use super::pattern::is_temporary;
 use super::rotation::{Suffix, base_of, infixed};
 
@@ -33,6 +34,8 @@ struct Listing {
     modified: Option<SystemTime>,
     used: bool,
     rotated: HashMap<OsString, Vec<(PathBuf, Suffix)>>,
+    /// The files of all runs of the container whose folder it is.
+    runs: Vec<(PathBuf, Suffix)>,
     old_folders: Vec<PathBuf>,
 }
 
@@ -42,7 +45,11 @@ impl Folders {
     pub fn rotated(&mut self, folder: &Path, live: &OsStr) -> Vec<(PathBuf, Suffix)> {
         let mut found = Vec::new();
         for folder in self.with_old_folders(folder) {
-            found.extend(self.listing(&folder).rotated.get(live).into_iter().flatten().cloned());
+            let listing = self.listing(&folder);
+            found.extend(listing.rotated.get(live).into_iter().flatten().cloned());
+            if let Some(run) = container::run_of(live) {
+                found.extend(listing.runs.iter().filter(|(_, suffix)| suffix.is_before_run(run)).cloned());
+            }
         }
         found
     }
@@ -91,7 +98,12 @@ impl Listing {
         let Ok(entries) = std::fs::read_dir(folder) else { return listing };
         listing.modified = modified;
         let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        let of_container = container::is_folder(folder);
         for name in names.filter(|name| !is_temporary(name)) {
+            if let Some(suffix) = container::suffix_of(&name).filter(|_| of_container) {
+                listing.runs.push((folder.join(&name), suffix));
+                continue;
+            }
             if OLD_FOLDERS.iter().any(|old| **old == name) && folder.join(&name).is_dir() {
                 listing.old_folders.push(folder.join(&name));
             }

@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::append::Block;
 use super::catalog::{Log, Logs, Problem};
+use super::container;
 use super::folder::{Folders, NamesAsOf, names_as_of};
 use super::followed::{Followed, Kit, real_path};
 use super::identity::FileIdentity;
@@ -325,10 +326,11 @@ impl Rounds {
         self.by_path.clear();
         for (index, Watched { followed, .. }) in self.watched.iter().enumerate() {
             folders.extend(followed.home.folders().flat_map(|folder| self.kit.folders.with_old_folders(folder)));
-            self.by_path.entry(followed.log.path.clone()).or_default().push(index);
-            if followed.home.live != followed.log.path {
+            let path = followed.log.path();
+            if followed.home.live != path {
                 self.by_path.entry(followed.home.live.clone()).or_default().push(index);
             }
+            self.by_path.entry(path).or_default().push(index);
         }
         self.kit.watch.set(&folders);
         self.logs.set_watching(self.kit.watch.status());
@@ -353,9 +355,15 @@ impl Rounds {
 
     fn add(&mut self, found: Found, pattern: usize, owners: &mut Owners) -> Result<(), String> {
         match self.logs.get(&found.name) {
-            Some(known) if known.path == found.path => return Ok(()),
+            Some(known) if known.path() == found.path => return Ok(()),
+            Some(known) if known.pattern == pattern && container::name_of(&found.path).is_some() => {
+                info!(log = &*known.name, path = ?found.path, "the container has another file");
+                known.move_to(found.path);
+                return Ok(());
+            }
             Some(known) => {
-                let (name, known, path) = (&found.name, known.path.display(), found.path.display());
+                let known = known.path();
+                let (name, known, path) = (&found.name, known.display(), found.path.display());
                 return Err(format!("the name {name} belongs to {known} already; give this one another: NAME={path}"));
             }
             None => {}
@@ -365,7 +373,7 @@ impl Rounds {
         let free = [SourceId::of(name), SourceId::long(name)].into_iter().find(|source| !owners.sources.contains_key(source));
         let source = free.ok_or_else(|| format!("another log's name has the hash of {name}; give this one another name"))?;
         let log = Arc::new(Log::new(name, source, found.path, pattern));
-        if let Some(other) = owners.of(&log.path) {
+        if let Some(other) = owners.of(&log.path()) {
             return Err(format!("this file is of the log {other} already, under another name"));
         }
         let now = Instant::now();
@@ -374,7 +382,7 @@ impl Rounds {
         followed.home.folders().for_each(|folder| self.kit.watch.add(folder));
         followed.find_history(&mut self.kit, now);
         followed.look(&mut self.kit, now);
-        info!(log = &*log.name, path = ?log.path, "following");
+        info!(log = &*log.name, path = ?log.path(), "following");
         owners.add(&followed);
         self.open_files += followed.open_files();
         let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: Some(now), hot_until: now + HOT };

@@ -103,7 +103,7 @@ pub(super) struct Replaced {
 
 impl Followed {
     pub fn new(log: Arc<Log>, rotated: Option<PathBuf>) -> Self {
-        let live = real_path(&log.path);
+        let live = real_path(&log.path());
         Followed {
             log,
             home: Home { live, rotated },
@@ -166,7 +166,7 @@ impl Followed {
 
     /// Opens the live file again if it has changed.
     fn wake(&mut self, kit: &mut Kit) -> Result<(), Trouble> {
-        let unchanged = |asleep: &Dormant| std::fs::metadata(&self.log.path).is_ok_and(|metadata| asleep.is(&metadata));
+        let unchanged = |asleep: &Dormant| std::fs::metadata(self.log.path()).is_ok_and(|metadata| asleep.is(&metadata));
         let Some(asleep) = self.asleep.take_if(|asleep| !unchanged(asleep)) else { return Ok(()) };
         match open_identical(&self.home.live, asleep.identity) {
             Ok(file) => {
@@ -201,7 +201,7 @@ impl Followed {
 
     /// One look at the log; whether anything of it changed.
     pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
-        let metadata = std::fs::metadata(&self.log.path);
+        let metadata = std::fs::metadata(self.log.path());
         let names_changed = self.folders_changed(kit);
         if self.at_rest && !names_changed && metadata.as_ref().is_ok_and(|metadata| self.is_unchanged(metadata)) {
             return false;
@@ -289,7 +289,7 @@ impl Followed {
             return false;
         }
         if let Some(error) = &error {
-            warn!(log = %self.log.name, path = ?self.log.path, error, "not all of it can be followed");
+            warn!(log = %self.log.name, path = ?self.log.path(), error, "not all of it can be followed");
         }
         self.log.update(|state| state.error = error);
         true

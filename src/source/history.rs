@@ -40,9 +40,9 @@ impl Followed {
     pub(super) fn find_history(&mut self, kit: &mut Kit, now: Instant) {
         kit.serial += SIBLINGS_MAX as u64;
         let oldest = kit.serial - SIBLINGS_MAX as u64;
-        if matches!(at_path(&self.log.path), AtPath::File(_)) {
+        if matches!(at_path(&self.log.path()), AtPath::File(_)) {
             // What is wrong with it the first look says.
-            let _ = open_regular(&self.log.path).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
+            let _ = open_regular(&self.log.path()).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
         }
         let held = self.log.state().newest().map(|live| live.identity);
         let found = self.open_siblings(kit);
@@ -53,7 +53,7 @@ impl Followed {
         let files: Vec<_> = self.siblings.iter().map(|sibling| (&sibling.path, sibling.identity)).collect();
         debug!(log = %self.log.name, live = ?live.as_ref().map(|live| live.identity), ?files, "rotated files, the oldest first");
         // Rotated while the files were listed: those that are listed behind it are younger.
-        let moved = live.as_ref().is_some_and(|live| at_path(&self.log.path) != AtPath::File(live.identity));
+        let moved = live.as_ref().is_some_and(|live| at_path(&self.log.path()) != AtPath::File(live.identity));
         let mut generations: Vec<Generation> = Vec::new();
         let mut newest = None;
         for ((sibling, opened), serial) in found.into_iter().zip(oldest + 1..) {
@@ -178,7 +178,7 @@ impl Followed {
         let copied_until = next.0.metadata().and_then(|file| file.modified()).ok().filter(|_| kind.is_in_place());
         let found = self.open_siblings(kit);
         // Read after the listing: it may be one of those listed by now, even compressed.
-        let next = whole(kit, next, &self.log.path);
+        let next = whole(kit, next, &self.log.path());
         let known = self.log.state().generations.clone();
         let last = last.and_then(|last| known.iter().find(|generation| generation.serial == last));
         let mut proved = last.is_none();

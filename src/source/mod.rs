@@ -2,13 +2,14 @@
 //! anyone listens.
 //!
 //! Reading order: a [`pattern`] means logs; [`follow`] looks at them when [`watch`] rings, [`change`] decides,
-//! [`append`] reads, `succeed` says how one file follows another, `history` minds rotated files, the [`catalog`] knows; [`resolve`] finds the place of an id and
+//! [`append`] reads, `container` knows how Kubernetes names files, `succeed` says how one file follows another, `history` minds rotated files, the [`catalog`] knows; [`resolve`] finds the place of an id and
 //! [`read`] serves readers from the hot [`tail`] or a [`generation`]'s [`content`], packed or not; [`back`] goes the other way.
 
 pub mod append;
 pub mod back;
 pub mod catalog;
 pub mod change;
+mod container;
 pub mod content;
 pub mod counts;
 pub mod follow;

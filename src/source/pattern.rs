@@ -1,6 +1,6 @@
 //! Which logs a pattern on the command line or in the config means, now. Lists directories; opens no file.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::container;
 use super::rotation::{base_of, infixed};
 
 /// What a directory stands for: the logs directly in it.
@@ -104,7 +105,8 @@ impl LogPattern {
         if path.is_dir() {
             return None;
         }
-        Some(self.name.clone().unwrap_or_else(|| printable(path.file_name().unwrap_or(OsStr::new("log")))))
+        let of_file = || printable(path.file_name().unwrap_or(OsStr::new("log")));
+        Some(self.name.clone().or_else(|| container::name_of(&path)).unwrap_or_else(of_file))
     }
 
     /// The directories that must be watched to see logs of this pattern come and go, the deepest that exist.
@@ -125,14 +127,21 @@ impl LogPattern {
             return found;
         }
         let prefix = self.literal_prefix();
-        self.walk(&mut |_| {}, &mut |path| {
-            let relative = printable(path.strip_prefix(&prefix).unwrap_or(path).as_os_str());
-            let name = match &self.name {
-                Some(name) => format!("{name}/{relative}"),
-                None => relative,
-            };
-            found.insert(Found { name, path: path.to_path_buf() });
+        let named = |own: String| self.name.as_ref().map_or(own.clone(), |name| format!("{name}/{own}"));
+        let mut containers: HashMap<String, PathBuf> = HashMap::new();
+        self.walk(&mut |_| {}, &mut |path| match container::name_of(path) {
+            Some(name) => {
+                let newest = containers.entry(name).or_insert_with(|| path.to_path_buf());
+                if *newest != path && container::age(path) > container::age(newest) {
+                    *newest = path.to_path_buf();
+                }
+            }
+            None => {
+                let relative = printable(path.strip_prefix(&prefix).unwrap_or(path).as_os_str());
+                found.insert(Found { name: named(relative), path: path.to_path_buf() });
+            }
         });
+        found.extend(containers.into_iter().map(|(name, path)| Found { name: named(name), path }));
         found
     }
 

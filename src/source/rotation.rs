@@ -12,6 +12,15 @@ pub enum Suffix {
     Number(u32),
     /// `-20261122`, `-1795000000`, `.20261122-101500`, …: digits that sort by time.
     Date(Vec<u8>),
+    /// Which run of a container it is of, and the digits of its date; none for the last file of a run.
+    Run(u32, Vec<u8>),
+}
+
+impl Suffix {
+    /// Whether it is of a file that was written before the live file of a container's run.
+    pub fn is_before_run(&self, live: u32) -> bool {
+        matches!(self, Suffix::Run(run, date) if *run < live || *run == live && !date.is_empty())
+    }
 }
 
 /// Endings of compressed files. They say nothing of the content: magic bytes do.
@@ -75,6 +84,9 @@ pub fn by_age(one: &Suffix, other: &Suffix) -> Option<Ordering> {
     match (one, other) {
         (Suffix::Number(one), Suffix::Number(other)) => Some(other.cmp(one)),
         (Suffix::Date(one), Suffix::Date(other)) if one.len() == other.len() => Some(one.cmp(other)),
+        (Suffix::Run(one, date), Suffix::Run(other, other_date)) => {
+            Some((one, date.is_empty(), date).cmp(&(other, other_date.is_empty(), other_date)))
+        }
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use tracing::{debug, info};
 use super::append::HeldFile;
 use super::catalog::Succession;
 use super::change::AtPath;
+use super::container;
 use super::content::{Storage, storage_of};
 use super::followed::{Awaited, Followed, Kit, live_generation, publish, real_path};
 use super::generation::{Generation, Phase, open_regular};
@@ -51,7 +52,7 @@ impl Followed {
         };
         debug!(log = %self.log.name, serial, back, "a generation begins");
         let back = back.then(|| (held.end, held.tip.clone()));
-        let generation = Generation { back, ..live_generation(&held, &self.log.path) };
+        let generation = Generation { back, ..live_generation(&held, &self.log.path()) };
         self.log.update(|state| {
             if let Some(succession) = succession {
                 self.log.counts.note_rotation(succession.kind);
@@ -60,11 +61,16 @@ impl Followed {
             state.generations.push(generation);
         });
         self.live = Some(held);
-        let live = real_path(&self.log.path);
-        kit.moved_home |= live != self.home.live;
-        self.home.live = live;
+        self.find_home(kit);
         self.read_live(kit)?;
         Ok(true)
+    }
+
+    /// Finds where the live file is.
+    fn find_home(&mut self, kit: &mut Kit) {
+        let live = real_path(&self.log.path());
+        kit.moved_home |= live != self.home.live;
+        self.home.live = live;
     }
 
     /// The file as it was known when it lost the log's name, which it has again, if it did.
@@ -109,7 +115,7 @@ impl Followed {
     /// Opens the file that has the log's name; `None` if that is not the one of which it was heard how many had the name
     /// before.
     fn open_next(&mut self) -> Result<Option<(File, FileIdentity)>, Trouble> {
-        let opened = open_regular(&self.log.path)?;
+        let opened = open_regular(&self.log.path())?;
         let is_another = self.awaited.as_ref().is_some_and(|awaited| awaited.file != opened.1) && self.removals < usize::MAX;
         self.behind |= is_another;
         if !is_another {
@@ -137,6 +143,10 @@ impl Followed {
         self.read_replaced(kit, now);
         let kind = self.kind_of_rotation(self.live.as_ref());
         let last = self.retire(now);
+        if real_path(&self.log.path()).parent().is_some_and(container::is_folder) {
+            // The files of the runs between stand beside the file of the newest.
+            self.find_home(kit);
+        }
         let succession = self.insert_missed(kit, last, &opened, kind, now);
         self.begin(kit, opened, Some(succession))
     }
@@ -144,7 +154,7 @@ impl Followed {
     /// How the log's name came to another file than `held`.
     pub(super) fn kind_of_rotation(&self, held: Option<&HeldFile>) -> RotateKind {
         match held.map(|held| held.file.metadata()) {
-            _ if real_path(&self.log.path) != self.home.live => RotateKind::Symlink,
+            _ if real_path(&self.log.path()) != self.home.live => RotateKind::Symlink,
             Some(Ok(metadata)) if metadata.nlink() == 0 => RotateKind::Recreate,
             _ => RotateKind::Rename,
         }
@@ -154,7 +164,7 @@ impl Followed {
     /// `sed -i` wrote it anew.
     pub(super) fn continue_in_copy(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(live) = &mut self.live else { return Ok(false) };
-        if !live.continues_in(&open_regular(&self.log.path)?)? {
+        if !live.continues_in(&open_regular(&self.log.path())?)? {
             return Ok(false);
         }
         let file = live.file.clone();
@@ -178,7 +188,7 @@ impl Followed {
             self.live = Some(old);
             return Ok(true);
         }
-        info!(log = %self.log.name, path = ?self.log.path, "the file was truncated");
+        info!(log = %self.log.name, path = ?self.log.path(), "the file was truncated");
         self.log.update(|state| {
             if let Some(generation) = state.generation_mut(serial) {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);

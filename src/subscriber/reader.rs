@@ -446,7 +446,7 @@ impl Reader {
     fn cut_back(&mut self, to: Place) -> Hole {
         let from = self.places.pop().map_or(to.position, |place| place.position);
         self.places.push(to);
-        let file = self.log.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let file = self.log.path().file_name().map(|name| name.to_string_lossy().into_owned());
         let missing = Missing { reason: Reason::Truncated, file, certain: false, may_repeat: false };
         Hole { from, missing, lost_bytes: None }
     }
@@ -457,7 +457,7 @@ impl Reader {
         let may_repeat = succession.kind != RotateKind::Rename && self.repeats();
         let reason = succession.doubt.or(may_repeat.then_some(Reason::Rewritten))?;
         let from = self.places.iter().rev().nth(1).or(self.places.last())?.position;
-        let file = self.log.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let file = self.log.path().file_name().map(|name| name.to_string_lossy().into_owned());
         Some(Hole { from, missing: Missing { reason, file, certain: false, may_repeat }, lost_bytes: None })
     }
 

@@ -148,3 +148,97 @@ fn a_pods_log_arrives_as_its_program_wrote_it_across_the_kubelets_rotation() {
 fn a_docker_containers_log_arrives_as_its_program_wrote_it_across_dockerds_rotation() {
     arrives("containers/a1b2/a1b2-json.log", docker, dockerd, "docker");
 }
+
+/// Two of a pod that was replaced by one of the same name.
+const UIDS: [&str; 2] = ["3b1e9f9e-52cf-4c4e-9a0d-0c9d1c1b7a55", "8c2d6c1a-0f3e-4f51-b7a2-5b0c58a1f0d3"];
+const CONTAINER_ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Ten more lines of a run of a container, numbered on.
+fn ten(log: &mut Log, written: &mut usize) {
+    for number in *written..*written + 10 {
+        containerd(log, "stdout", &format!("INFO record {number}"), number);
+    }
+    *written += 10;
+}
+
+fn expect_in_order(lines: &[String], numbers: std::ops::Range<usize>) {
+    assert_eq!(*lines, numbers.map(|number| format!("INFO record {number}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn all_runs_of_a_container_are_one_log_named_namespace_pod_container() {
+    let world = World::new();
+    let run = |uid: usize, run: usize| world.log(&format!("pods/shop_web-0_{}/app/{run}.log", UIDS[uid]));
+    world.log(&format!("pods/shop_web-0_{}/proxy/0.log", UIDS[0])).bytes(b"2026-11-22T10:00:00Z stdout F proxied\n");
+    let mut written = 0;
+    let mut log = run(0, 0);
+    ten(&mut log, &mut written);
+    kubelet(&mut log, 0);
+    ten(&mut log, &mut written);
+    let mut agent = world.agent(&["@/pods/*/*/*.log"]);
+    assert_eq!(agent.log_names(), ["shop/web-0/app", "shop/web-0/proxy"]);
+    let mut live = agent.stream("/events?log=shop/web-0/app&from=start");
+    expect_in_order(&live.lines(20), 0..20);
+
+    // Rotated under it, then the container dies and is started again, twice.
+    kubelet(&mut log, 1);
+    for restart in 1..3 {
+        ten(&mut log, &mut written);
+        log = run(0, restart);
+        ten(&mut log, &mut written);
+    }
+    kubelet(&mut log, 0);
+    ten(&mut log, &mut written);
+    let came = live.records(50);
+    expect_in_order(&lines_of(&came), 20..70);
+    expect_in_order(&agent.lines("/events?log=shop/web-0/app&from=start&follow=false"), 0..70);
+
+    // An agent that has seen none of it: the runs are in order, and every id is known.
+    agent.restart();
+    expect_in_order(&agent.lines("/events?log=shop/web-0/app&from=start&follow=false"), 0..70);
+    expect_in_order(&agent.lines_after("/events?log=shop/web-0/app&follow=false", came[4].id()), 25..70);
+
+    // The pod is replaced by another of its name, and the folder of the first goes.
+    let mut live = agent.resume("/events?log=shop/web-0/app", came[49].id());
+    assert_eq!(live.resumed(), "exact");
+    let mut log = run(1, 0);
+    ten(&mut log, &mut written);
+    expect_in_order(&live.lines(10), 70..80);
+    fs::remove_dir_all(world.path(&format!("pods/shop_web-0_{}", UIDS[0]))).expect("removing the folder of the first pod");
+    ten(&mut log, &mut written);
+    expect_in_order(&live.lines(10), 80..90);
+    assert_eq!(agent.logs()[0]["path"], log.path().display().to_string());
+    assert_eq!(agent.logs()[0]["error"], Value::Null);
+}
+
+#[test]
+fn links_three_hops_deep_lead_to_a_containers_log_and_its_rotated_files() {
+    use std::os::unix::fs::symlink;
+    let world = World::new();
+    let file = format!("disk/docker/containers/{CONTAINER_ID}/{CONTAINER_ID}-json.log");
+    let mut log = world.log(&file);
+    // /var/lib/docker on another disk; the kubelet's link to Docker's file; the link for collectors to the kubelet's.
+    symlink(world.path("disk/docker"), world.path("docker")).expect("a link");
+    let pod = world.path(&format!("pods/shop_web-0_{}/app", UIDS[0]));
+    fs::create_dir_all(&pod).expect("a folder");
+    fs::create_dir_all(world.path("containers")).expect("a folder");
+    symlink(world.path(&format!("docker/containers/{CONTAINER_ID}/{CONTAINER_ID}-json.log")), pod.join("0.log")).expect("a link");
+    symlink(pod.join("0.log"), world.path(&format!("containers/web-0_shop_app-{CONTAINER_ID}.log"))).expect("a link");
+
+    let line = |log: &mut Log, number: usize| docker(log, "stdout", &format!("INFO record {number}"), number);
+    (0..10).for_each(|number| line(&mut log, number));
+    dockerd(&mut log, 0);
+    (10..20).for_each(|number| line(&mut log, number));
+    for pattern in ["@/containers", "@/pods/*/*/*.log"] {
+        let agent = world.agent(&[pattern]);
+        assert_eq!(agent.log_names(), ["shop/web-0/app"]);
+        expect_in_order(&agent.lines("/events?from=start&follow=false"), 0..20);
+    }
+    let agent = world.agent(&["@/containers"]);
+    let mut live = agent.stream("/events?from=start");
+    for round in 2..6 {
+        dockerd(&mut log, round);
+        (round * 10..round * 10 + 10).for_each(|number| line(&mut log, number));
+    }
+    expect_in_order(&live.lines(60), 0..60);
+}
