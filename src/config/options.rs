@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_HOLD_TIME", value_name = "TIME")]
     #[serde(alias = "hold_time")]
     pub hold_time: Option<Time>,
-    /// How many bytes of such files are kept open, for each log [default: 1GiB]
+    /// How many bytes of deleted ones are kept from being freed, in all [default: 1GiB]
     #[arg(long, env = "SIDETAIL_HOLD_BYTES", value_name = "SIZE")]
     #[serde(alias = "hold_bytes")]
     pub hold_bytes: Option<Size>,

@@ -81,16 +81,45 @@ impl Dormant {
     }
 }
 
-/// Memory for one block, used again and again.
+/// Memory to read a block into, used again and again.
 pub struct Block {
     bytes: Vec<u8>,
+    /// What was a piece of a hot tail and is none any more.
+    spare: Vec<Vec<u8>>,
     /// How many records were passed over that are longer than a block.
     pub long_records: u64,
 }
 
 impl Default for Block {
     fn default() -> Self {
-        Block { bytes: vec![0; BLOCK_BYTES + TIP_BYTES_MAX], long_records: 0 }
+        Block { bytes: vec![0; BLOCK_BYTES + TIP_BYTES_MAX], spare: Vec::new(), long_records: 0 }
+    }
+}
+
+impl Block {
+    /// The first `length` bytes, as they stand where that is most of the block; else a copy, so that little content keeps
+    /// little memory.
+    fn take(&mut self, length: usize) -> Bytes {
+        if length < BLOCK_BYTES - BLOCK_BYTES / 8 {
+            return Bytes::copy_from_slice(&self.bytes[..length]);
+        }
+        let mut next = self.spare.pop().unwrap_or_default();
+        next.resize(BLOCK_BYTES + TIP_BYTES_MAX, 0);
+        let mut taken = std::mem::replace(&mut self.bytes, next);
+        taken.truncate(length);
+        taken.into()
+    }
+
+    /// Takes back memory that nobody reads any more, if it is worth it.
+    pub fn take_back(&mut self, bytes: Bytes) {
+        if bytes.len() >= BLOCK_BYTES / 2 && self.spare.len() < BLOCKS_MAX && bytes.is_unique() {
+            self.spare.push(bytes.into());
+        }
+    }
+
+    /// Gives back to the system what was not used again.
+    pub fn forget_spare(&mut self) {
+        self.spare = Vec::new();
     }
 }
 
@@ -298,7 +327,7 @@ impl HeldFile {
             return Ok((None, at_end));
         }
         let start = self.end;
-        let bytes = Bytes::copy_from_slice(&bytes[..tip_bytes + whole]);
+        let bytes = block.take(tip_bytes + whole);
         self.end = start + whole as u64;
         self.grow_head(self.end)?;
         self.tip = bytes.slice((self.head.tip_start(self.end) - first) as usize..);

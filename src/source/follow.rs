@@ -161,6 +161,7 @@ impl Rounds {
                 self.scan();
                 self.hold_within_limit();
                 self.kit.folders.forget_unused();
+                self.kit.block.forget_spare();
                 scan_due = Instant::now() + SCAN;
             }
             self.hear(&rung, started);
@@ -399,13 +400,12 @@ impl Rounds {
     fn shed(&mut self) {
         while self.hot_bytes > self.kit.settings.hot_tail_bytes {
             let Some(largest) = self.watched.iter_mut().max_by_key(|watched| watched.hot_bytes) else { return };
-            let mut freed = 0;
-            largest.followed.log.update(|state| freed = state.tail.shed());
-            largest.hot_bytes -= freed;
-            self.hot_bytes -= freed;
-            if freed == 0 {
-                return;
-            }
+            let mut shed = None;
+            largest.followed.log.update(|state| shed = state.tail.shed());
+            let Some(shed) = shed else { return };
+            largest.hot_bytes -= shed.len();
+            self.hot_bytes -= shed.len();
+            self.kit.block.take_back(shed);
         }
     }
 }

@@ -90,11 +90,11 @@ impl HotTail {
         }
     }
 
-    /// Drops the oldest piece and returns how many bytes that freed; 0 when there is none.
-    pub fn shed(&mut self) -> usize {
-        let freed = self.pieces.pop_front().map_or(0, |piece| piece.bytes.len());
-        self.bytes -= freed;
-        freed
+    /// Drops the oldest piece and gives its bytes; none when there is none.
+    pub fn shed(&mut self) -> Option<Bytes> {
+        let bytes = self.pieces.pop_front()?.bytes;
+        self.bytes -= bytes.len();
+        Some(bytes)
     }
 
     /// How often the log was cut back to a record that was there before.
@@ -149,7 +149,7 @@ mod tests {
                 let found = tail.tip(1, offset);
                 prop_assert_eq!(found.as_deref(), Some(tip));
             }
-            while tail.shed() > 0 {}
+            while tail.shed().is_some() {}
             prop_assert_eq!(tail.bytes(), 0);
             prop_assert!(tail.get(1, 0).is_none());
         }
