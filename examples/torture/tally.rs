@@ -1,6 +1,6 @@
 //! What became of every line at one reader.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Counts of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,13 +61,14 @@ impl Tally {
         self.next >= end
     }
 
-    /// The counts when `written` lines were written, those of `late` to files that had a successor.
-    pub fn finish(&self, written: u64, late: &[u64]) -> Counts {
-        let late: BTreeSet<u64> = late.iter().copied().collect();
+    /// The counts when `written` lines were written; those of `late` to files that had a successor, behind the line that it
+    /// names of the same file.
+    pub fn finish(&self, written: u64, late: &BTreeMap<u64, u64>) -> Counts {
         let behind: Vec<u64> = (self.next..written).collect();
         let (told, lost) = if self.gap { (behind.len() as u64, 0) } else { (0, behind.len() as u64) };
-        // A gap excuses what is missing in order; a late line that never comes is lost, gap or not.
-        let lost_late = self.excused.intersection(&late).count() as u64;
+        // A gap excuses what is missing in order; a late line of a file that came, gap or not, is lost.
+        let is_lost = |number: &&u64| late.get(number).is_some_and(|before| !self.excused.contains(before));
+        let lost_late = self.excused.iter().filter(is_lost).count() as u64;
         Counts {
             lost: self.passed.len() as u64 + lost_late + lost,
             told: self.excused.len() as u64 - lost_late + told,

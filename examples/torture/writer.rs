@@ -1,5 +1,6 @@
 //! The writer: numbered lines with times, and every way to rotate a log.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -52,15 +53,16 @@ pub struct Writer {
     file: File,
     /// The number of the next line.
     pub next: u64,
-    /// The numbers of lines that were written to a file after its successor had been begun.
-    pub late: Vec<u64>,
+    /// The numbers of lines that were written to a file after its successor had been begun, and of the line before that in
+    /// the same file.
+    pub late: BTreeMap<u64, u64>,
     pub rotations: u64,
 }
 
 impl Writer {
     pub fn new(path: PathBuf) -> io::Result<Self> {
         let file = append(&path)?;
-        Ok(Writer { path, file, next: 0, late: Vec::new(), rotations: 0 })
+        Ok(Writer { path, file, next: 0, late: BTreeMap::new(), rotations: 0 })
     }
 
     /// Writes so many lines, spread over the time that they take at `rate` lines a second.
@@ -93,8 +95,9 @@ impl Writer {
             Rotation::Rename => self.rename().map(drop),
             Rotation::Late => {
                 let mut old = self.rename()?;
+                let before = self.next.saturating_sub(1);
                 for _ in 0..10 {
-                    self.late.extend(self.next..self.next + 5);
+                    self.late.extend((self.next..self.next + 5).map(|number| (number, before)));
                     let lines = self.lines(5);
                     old.write_all(lines.as_bytes())?;
                     let lines = self.lines(5);

@@ -79,6 +79,7 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
     let alarm = Alarm::default();
     let logs = Logs::new(alarm.clone());
     let mut rounds = Rounds {
+        alarm: alarm.clone(),
         patterns,
         logs: logs.clone(),
         watched: Vec::new(),
@@ -98,8 +99,7 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
             moved_home: false,
         },
     };
-    let bell = alarm.clone();
-    let thread = std::thread::Builder::new().name("follow".into()).spawn(move || rounds.run(&bell))?;
+    let thread = std::thread::Builder::new().name("follow".into()).spawn(move || rounds.run())?;
     Ok((logs, Follower { alarm, thread: Some(thread) }))
 }
 
@@ -116,6 +116,7 @@ struct Watched {
 }
 
 struct Rounds {
+    alarm: Alarm,
     patterns: Vec<LogPattern>,
     logs: Logs,
     watched: Vec<Watched>,
@@ -148,7 +149,7 @@ impl Names {
 }
 
 impl Rounds {
-    fn run(&mut self, alarm: &Alarm) {
+    fn run(&mut self) {
         let (mut scan_due, mut names_due) = (Instant::now(), Instant::now());
         let mut rung = Rung { all: true, ..Rung::default() };
         let (mut names_rang, mut looked, mut answered, mut asked_at) = (false, 0, 0, Instant::now());
@@ -181,7 +182,7 @@ impl Rounds {
             let announcement = (!self.changed.is_empty()).then(|| self.announced + self.logs.pace());
             let next = due.chain(announcement).chain(names_rang.then_some(names_due)).fold(scan_due, Instant::min);
             let before = rung.asked;
-            rung = alarm.wait(next, before);
+            rung = self.alarm.wait(next, before);
             if rung.asked > before && before == answered {
                 asked_at = Instant::now();
             }
@@ -333,6 +334,7 @@ impl Rounds {
             }
             self.by_path.entry(path).or_default().push(index);
         }
+        self.alarm.heed(self.by_path.keys().cloned());
         self.kit.watch.set(&folders);
         self.logs.set_watching(self.kit.watch.status());
     }

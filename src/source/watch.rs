@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use notify::event::{ModifyKind, RenameMode};
@@ -60,7 +60,15 @@ pub struct Rung {
 
 /// The bell: rung from any thread, heard by the follower.
 #[derive(Clone, Debug, Default)]
-pub struct Alarm(Arc<(Mutex<Rung>, Condvar)>);
+pub struct Alarm(Arc<Bell>);
+
+#[derive(Debug, Default)]
+struct Bell {
+    rung: Mutex<Rung>,
+    rings: Condvar,
+    /// Files whose changes ring.
+    heeded: RwLock<HashSet<PathBuf>>,
+}
 
 impl Alarm {
     /// Rings for the follower to end.
@@ -73,7 +81,7 @@ impl Alarm {
         let mut rung = self.lock();
         rung.asked += 1;
         rung.paths.extend(paths);
-        self.0.1.notify_one();
+        self.0.rings.notify_one();
         rung.asked
     }
 
@@ -84,19 +92,28 @@ impl Alarm {
             let nothing = rung.paths.is_empty() && rung.marks == 0 && !rung.names && !rung.all && !rung.stop;
             nothing && rung.asked == answered
         };
-        let waited = self.0.1.wait_timeout_while(self.lock(), timeout, quiet);
-        let (mut rung, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        let waited = self.0.rings.wait_timeout_while(self.lock(), timeout, quiet);
+        let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let asked = rung.asked;
         std::mem::replace(&mut *rung, Rung { asked, ..Rung::default() })
     }
 
+    /// Rings for changes of the content of these files, and no others, from now on.
+    pub fn heed(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        *self.0.heeded.write().unwrap_or_else(PoisonError::into_inner) = paths.into_iter().collect();
+    }
+
+    fn heeds(&self, path: &Path) -> bool {
+        self.0.heeded.read().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
     fn ring(&self, set: impl FnOnce(&mut Rung)) {
         set(&mut self.lock());
-        self.0.1.notify_one();
+        self.0.rings.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Rung> {
-        self.0.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.rung.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,6 +150,9 @@ impl Ear {
             _ => true,
         };
         let removed = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)));
+        if !names && !event.paths.iter().any(|path| self.alarm.heeds(path)) {
+            return self.gather();
+        }
         self.alarm.ring(|rung| {
             rung.names |= names;
             rung.all |= rung.paths.len() >= PATHS_MAX;

@@ -72,7 +72,7 @@ const SEARCHES_MAX: usize = 8;
 /// How long it is worth to gather records for each subscriber that is woken for them.
 const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
 /// How long records are gathered at most.
-const PACE_MAX: Duration = Duration::from_millis(50);
+const PACE_MAX: Duration = Duration::from_millis(60);
 
 impl Shared {
     /// Gathers for so many subscribers from now on.
