@@ -144,6 +144,8 @@ pub struct Config {
     pub layouts: Vec<Layout>,
     /// The operator's rules.
     pub rules: Rules,
+    /// Whether any of it was read from a file, so that it can change.
+    pub is_from_files: bool,
 }
 
 /// What argv, the environment and the config file come to.
@@ -221,6 +223,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         return Err(error(unknown.to_string()));
     }
     let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
+    let is_from_files = options.config.is_some() || options.token_file.is_some() || options.tls_cert.is_some();
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(tls::load(certificate, key).map_err(error)?),
         (None, None) => None,
@@ -228,6 +231,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     };
     Ok(Config {
         tls,
+        is_from_files,
         layouts,
         rules,
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
@@ -274,6 +278,34 @@ fn read_tokens(path: &Path) -> Result<Vec<String>, String> {
 }
 
 impl Config {
+    /// What is read at the start only, by key: all else is taken over on SIGHUP.
+    pub fn fixed(&self) -> [(&'static str, String); 7] {
+        [
+            ("listen", self.listen.to_string()),
+            ("base-path", self.base_path.clone()),
+            ("watch", format!("{:?}", self.watch)),
+            ("grace", Time(self.grace).to_string()),
+            ("max-subscribers", self.subscribers_max.to_string()),
+            ("log-format", format!("{:?}", self.log_format)),
+            ("tls-cert, tls-key", self.tls.is_some().to_string()),
+        ]
+    }
+
+    /// With that of `other`.
+    pub fn with_fixed(self, other: &Config) -> Config {
+        let Config { listen, base_path, watch, grace, subscribers_max, log_format, tls, .. } = other;
+        Config {
+            listen: listen.clone(),
+            base_path: base_path.clone(),
+            watch: *watch,
+            grace: *grace,
+            subscribers_max: *subscribers_max,
+            log_format: *log_format,
+            tls: tls.clone(),
+            ..self
+        }
+    }
+
     /// What the options come to, for people.
     fn summary(&self) -> String {
         let mut text = String::new();
@@ -296,6 +328,8 @@ impl Config {
             "rules",
             format!("{} drop, {} redact, {} event", self.rules.drop.len(), self.rules.redact.len(), self.rules.event.len()),
         );
+        let fixed = self.fixed().map(|(key, _)| key).join(", ");
+        line("restart", format!("{fixed} (whether there is TLS at all) need one; all else is read again on SIGHUP"));
         for pattern in &self.logs {
             let found: Vec<_> = pattern.expand().into_iter().collect();
             let count = |count: usize| if count == 0 { "nothing there yet".into() } else { format!("{count} log(s) now") };

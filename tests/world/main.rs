@@ -23,6 +23,7 @@ mod postgres;
 mod rsyslog;
 mod containers;
 mod refusal;
+mod reload;
 mod discovery;
 mod bad_input;
 mod before;
