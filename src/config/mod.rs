@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod options;
+mod schema;
 mod supervision;
 pub mod values;
 
@@ -43,6 +44,22 @@ const AFTER_HELP: &str = "Examples:
 Every option is also an environment variable (SIDETAIL_LISTEN) and a key of the config file (listen).
 The first that is given wins: flag, environment, file, default.";
 
+/// What the man page says beside what `--help` says.
+const MAN_MORE: &str = r#".SH SIGNALS
+.TP
+SIGTERM, SIGINT
+Streams end cleanly, within \fB--grace\fR; then sidetail ends.
+.TP
+SIGHUP
+Config file, token file and certificate are read again while streams go on; what is wrong changes nothing and is told on standard error. Where there is no such file sidetail ends.
+.SH EXIT STATUS
+0 stopped by a signal, 1 failed while running, 2 wrong usage or config. \fBsidetail health\fR: 0 ready, 1 not.
+.SH ENVIRONMENT
+Beside the variables of the options: NOTIFY_SOCKET, WATCHDOG_USEC and LISTEN_FDS of a service manager (sd_notify(3), sd_listen_fds(3)).
+.SH FILES
+The config file is TOML. \fBsidetail schema\fR prints its JSON Schema, \fBsidetail check\fR says what it comes to.
+"#;
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write a realistic, rotating log into a temporary folder and serve it
@@ -79,6 +96,8 @@ enum Command {
         #[command(flatten)]
         options: Box<Options>,
     },
+    /// Print the JSON Schema of the config file, for editors and checks
+    Schema,
     /// Print shell completions
     Completions {
         /// The shell
@@ -169,6 +188,7 @@ pub fn from_environment() -> Result<Job, String> {
         }
         Some(Command::Health { url: Some(target), timeout, .. }) => Ok(Job::Health(target, timeout.0)),
         Some(Command::Health { url: None, timeout, options }) => Ok(Job::Health(whereabouts(*options)?, timeout.0)),
+        Some(Command::Schema) => Ok(Job::Print(schema::schema().into_bytes())),
         Some(Command::Completions { shell }) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sidetail", &mut out);
@@ -177,6 +197,7 @@ pub fn from_environment() -> Result<Job, String> {
         Some(Command::Man) => {
             let mut out = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(|error| error.to_string())?;
+            out.extend_from_slice(MAN_MORE.as_bytes());
             Ok(Job::Print(out))
         }
     }

@@ -28,6 +28,7 @@ mod discovery;
 mod bad_input;
 mod before;
 mod rules;
+mod schema;
 mod shared;
 mod options;
 mod own_log;
