@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(Job::Health(target, patience)) => {
             health::ask(&target, patience).map_err(io::Error::other).and_then(|()| print(b"ok\n"))
         }
-        Ok(Job::Serve(config)) => serve(*config),
+        Ok(Job::Serve(config)) => run(*config, again),
         Ok(Job::Demo(config)) => demo(*config),
         Err(why) => {
             eprint!("{why}");
@@ -69,8 +69,23 @@ fn test_rules(config: &Config, log: &str) -> io::Result<()> {
     }
 }
 
+/// The config that the same flags, environment and file come to now.
+fn again() -> Result<Config, String> {
+    match config::from_environment()? {
+        Job::Serve(config) | Job::Demo(config) => Ok(*config),
+        _ => unreachable!("the arguments are those with which it was started"),
+    }
+}
+
 fn demo(config: Config) -> io::Result<()> {
     let demo = Demo::start()?;
+    let of_demo = |config| with_demo(&demo, config).map_err(|error| error.to_string());
+    // Ends before the folder goes.
+    run(of_demo(config).map_err(io::Error::other)?, || of_demo(again()?))
+}
+
+/// The config, but for the logs, and for the rules if it has none.
+fn with_demo(demo: &Demo, config: Config) -> io::Result<Config> {
     let pattern = |(name, path): (&str, std::path::PathBuf)| LogPattern::new(Some(name), &path).map_err(io::Error::other);
     let logs = demo.logs().into_iter().map(pattern).collect::<Result<_, _>>()?;
     let mut rules = config.rules;
@@ -79,14 +94,11 @@ fn demo(config: Config) -> io::Result<()> {
         let scope = Scope::default();
         rules.event.push(EventRule { name: "update".into(), pattern, scope, data: EventData::Captures, keep: None });
     }
-    // Ends before the folder goes.
-    serve(Config { logs, rules, ..config })
+    Ok(Config { logs, rules, layouts: Vec::new(), ..config })
 }
 
-fn serve(config: Config) -> io::Result<()> {
+fn run(config: Config, again: impl Fn() -> Result<Config, String>) -> io::Result<()> {
     let voice = Voice::new(config.log_format, config.log_level);
-    let served = config::handed_over().map_err(io::Error::other);
-    let served = served.and_then(|handed_over| agent::serve(config, &config::supervision(), handed_over));
-    drop(voice);
-    served
+    let handed_over = config::handed_over().map_err(io::Error::other)?;
+    agent::serve(config, &config::supervision(), handed_over, voice, again)
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 use crate::config::Supervision;
@@ -46,6 +47,13 @@ impl Manager {
     /// We still work.
     pub fn alive(&self) {
         self.say("WATCHDOG=1");
+    }
+
+    /// The config is read again; [`Manager::ready`] ends it.
+    pub fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let now = Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0));
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reading the config again", now.as_micros()));
     }
 
     /// Streams end, then we do.

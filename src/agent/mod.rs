@@ -2,22 +2,28 @@
 
 mod listen;
 mod manager;
+mod reload;
 pub mod voice;
 
 use std::io::{self, Write as _};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::config::{Config, Supervision};
-use crate::http::{self, Listener};
+use crate::http::{self, Listener, Manners};
 use crate::source::follow;
+use crate::subscriber::ruling::Ruling;
 use crate::subscriber::{Feed, Limits};
 use listen::bind;
 use manager::Manager;
+use reload::{Parts, Reloader};
+use voice::Voice;
 
 /// About how many descriptors the agent takes before it opens a log.
 const OWN_FILES: usize = 16;
@@ -28,45 +34,45 @@ const STUCK_AFTER_LEAST: Duration = Duration::from_secs(3);
 /// How often a service manager without a watchdog is told how it goes.
 const STATUS: Duration = Duration::from_secs(10);
 
-/// Follows and serves until a signal; streams have ended then. `handed_over` are sockets of a service manager.
+/// Follows and serves until a signal; streams have ended then. `handed_over` are sockets of a service manager, `again` reads
+/// the config once more.
 ///
 /// # Errors
 /// What keeps it from starting or going on, in a sentence.
-pub fn serve(config: Config, supervision: &Supervision, handed_over: Vec<Listener>) -> io::Result<()> {
+pub fn serve(
+    config: Config,
+    supervision: &Supervision,
+    handed_over: Vec<Listener>,
+    voice: Voice,
+    again: impl Fn() -> Result<Config, String>,
+) -> io::Result<()> {
     let open_files_max = raise_file_limit();
     let bound = bind(&config, handed_over)?;
-    let settings = follow::Settings {
-        watch: config.watch,
-        hot_tail_bytes: config.hot_tail_bytes,
-        hold_time: config.hold_time,
-        hold_bytes: config.hold_bytes,
-        open_files_max: (open_files_max / 2).saturating_sub(OWN_FILES).max(1),
-    };
     info!(version = env!("CARGO_PKG_VERSION"), address = bound.address, patterns = config.logs.len(), "starting");
-    let (logs, follower) = follow::follow(config.logs, settings)?;
-    let limits = Limits { line_bytes_max: config.line_bytes_max, subscribers_max: config.subscribers_max };
-    let feed = Feed::new(logs, config.layouts, config.rules, limits);
+    let log_files_max = (open_files_max / 2).saturating_sub(OWN_FILES).max(1);
+    let (logs, follower) = follow::follow(config.logs.clone(), following(&config, log_files_max))?;
+    let feed = Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: config.subscribers_max });
+    let (manners, mannered) = watch::channel(Arc::new(manners(&config)));
     let settings = http::Settings {
-        base_path: config.base_path,
-        heartbeat: config.heartbeat,
-        retry: config.retry,
+        base_path: config.base_path.clone(),
+        manners: mannered,
         grace: config.grace,
-        tokens: config.tokens,
-        allow_origins: config.allow_origins,
         subscribers_max: config.subscribers_max,
-        tls: config.tls,
+        tls: config.tls.clone(),
         stuck_after: supervision.watchdog.unwrap_or(STUCK_AFTER).max(STUCK_AFTER_LEAST),
     };
     let manager = Manager::new(supervision);
     let ended = http::serve(bound.listeners, feed.clone(), settings, async {
-        let stop = stop_signal();
+        let (stop, hangup) = (stop_signal(), signal(SignalKind::hangup()));
         // Whoever waits for this line can connect from now on, and end us.
         if announce(&bound.address).is_err() {
             warn!("standard output is closed; listening on {}", bound.address);
         }
+        let parts = Parts { follower: &follower, feed: &feed, manners, voice, log_files_max };
         tokio::select! {
             () = stop => {}
             () = report(&manager, &feed) => {}
+            () = Reloader::new(config, parts, &manager).run(hangup, again) => {}
         }
         manager.stopping();
     });
@@ -76,6 +82,38 @@ pub fn serve(config: Config, supervision: &Supervision, handed_over: Vec<Listene
         let _ = std::fs::remove_file(path);
     }
     ended
+}
+
+fn following(config: &Config, open_files_max: usize) -> follow::Settings {
+    follow::Settings {
+        watch: config.watch,
+        hot_tail_bytes: config.hot_tail_bytes,
+        hold_time: config.hold_time,
+        hold_bytes: config.hold_bytes,
+        open_files_max,
+    }
+}
+
+/// What the config makes of lines, with its patterns numbered from `first` on.
+fn ruling(config: &Config, first: usize) -> Ruling {
+    let layouts = config.layouts.iter().enumerate();
+    Ruling {
+        version: 0,
+        rules: config.rules.clone(),
+        layouts: layouts.map(|(number, layout)| (first + number, Arc::new(layout.clone()))).collect(),
+        line_bytes_max: config.line_bytes_max,
+    }
+}
+
+fn manners(config: &Config) -> Manners {
+    Manners {
+        heartbeat: config.heartbeat,
+        retry: config.retry,
+        tokens: config.tokens.clone(),
+        allow_origins: config.allow_origins.clone(),
+        config_read: SystemTime::now(),
+        config_is_good: true,
+    }
 }
 
 fn announce(address: &str) -> io::Result<()> {

@@ -1,13 +1,16 @@
 //! The config file: its tables, and errors that name file, line and key.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use super::options::Options;
+use super::schema;
 use super::values::{BasePath, FormatWord, Listen, parsed};
 use crate::event::RESERVED_NAMES;
 use crate::format::level::Level;
@@ -33,13 +36,23 @@ pub struct LogEntry {
     pub layout: Layout,
 }
 
-#[derive(Deserialize)]
+/// A log, or several, to follow.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LogTable {
+    /// Its name; that of the file, if it has none. The logs of a glob or folder have it as a prefix.
+    #[schemars(schema_with = "schema::log_name")]
+    #[serde(default)]
     name: Option<String>,
+    /// A path, a glob, or a folder. It need not exist yet.
     path: PathBuf,
+    /// A folder in which its rotated files lie.
     rotated: Option<PathBuf>,
+    /// How its lines are written; by default what its first lines say.
     format: Option<FormatWord>,
+    /// Which lines belong to the one before: "auto", { start = 'REGEX' } or { continuation = 'REGEX' }.
+    #[schemars(schema_with = "schema::multiline")]
+    #[serde(default)]
     multiline: Option<MultilineTable>,
 }
 
@@ -93,16 +106,31 @@ impl TryFrom<MultilineTable> for Multiline {
 #[serde(try_from = "DropTable")]
 pub struct DropEntry(DropRule);
 
-#[derive(Deserialize)]
+/// Records that never leave the agent.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DropTable {
-    #[serde(rename = "match")]
+    /// A regular expression that they match.
+    #[schemars(schema_with = "schema::pattern")]
+    #[serde(rename = "match", default)]
     pattern: Option<PatternWord>,
+    /// Only records of these logs; a name, a glob, or a list of them.
     log: Option<Names>,
+    /// Only records of this level and above.
+    #[schemars(schema_with = "schema::level")]
+    #[serde(default)]
     level: Option<LevelWord>,
+    /// Only records of this level and below.
+    #[schemars(schema_with = "schema::level")]
+    #[serde(default)]
     max_level: Option<LevelWord>,
+    /// Only records that have these fields, with values that match.
+    #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default)]
     fields: Fields,
+    /// How many are let through: 1/100 is one in a hundred, 10/s, 10/m or 10/h the first ten of each.
+    #[schemars(schema_with = "schema::keep")]
+    #[serde(default)]
     keep: Option<KeepWord>,
 }
 
@@ -121,16 +149,29 @@ impl TryFrom<DropTable> for DropEntry {
 #[serde(try_from = "RedactTable")]
 pub struct RedactEntry(Redact);
 
-#[derive(Deserialize)]
+/// What is blotted out.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RedactTable {
+    /// A regular expression: what it matches is blotted out.
+    #[schemars(schema_with = "schema::pattern")]
     #[serde(rename = "match")]
     pattern: PatternWord,
+    /// What stands there instead; $1 is the first group.
     #[serde(default = "stars")]
     with: String,
+    /// Only records of these logs; a name, a glob, or a list of them.
     log: Option<Names>,
+    /// Only records of this level and above.
+    #[schemars(schema_with = "schema::level")]
+    #[serde(default)]
     level: Option<LevelWord>,
+    /// Only records of this level and below.
+    #[schemars(schema_with = "schema::level")]
+    #[serde(default)]
     max_level: Option<LevelWord>,
+    /// Only records that have these fields, with values that match.
+    #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default)]
     fields: Fields,
 }
@@ -153,20 +194,39 @@ fn stars() -> String {
 #[serde(try_from = "EventTable")]
 pub struct EventEntry(EventRule);
 
-#[derive(Deserialize)]
+/// Records that become named events.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EventTable {
+    /// The event's name.
+    #[schemars(schema_with = "schema::event_name")]
     #[serde(deserialize_with = "parsed")]
     name: EventName,
-    #[serde(rename = "match")]
+    /// A regular expression that they match.
+    #[schemars(schema_with = "schema::pattern")]
+    #[serde(rename = "match", default)]
     pattern: Option<PatternWord>,
+    /// The event's data: the line, or the named captures as a JSON object.
+    #[schemars(schema_with = "schema::event_data")]
     #[serde(default)]
     data: EventData,
+    /// Only records of these logs; a name, a glob, or a list of them.
     log: Option<Names>,
+    /// Only records of this level and above.
+    #[schemars(schema_with = "schema::level")]
+    #[serde(default)]
     level: Option<LevelWord>,
+    /// Only records of this level and below.
+    #[schemars(schema_with = "schema::level")]
+    #[serde(default)]
     max_level: Option<LevelWord>,
+    /// Only records that have these fields, with values that match.
+    #[schemars(with = "BTreeMap<String, String>")]
     #[serde(default)]
     fields: Fields,
+    /// How many are let through: 1/100 is one in a hundred, 10/s, 10/m or 10/h the first ten of each.
+    #[schemars(schema_with = "schema::keep")]
+    #[serde(default)]
     keep: Option<KeepWord>,
 }
 
@@ -184,8 +244,29 @@ impl TryFrom<EventTable> for EventEntry {
     }
 }
 
+/// A table is what is written in the file, an entry what that means.
+macro_rules! as_table {
+    ($($entry:ty, $table:ty;)*) => {$(
+        impl JsonSchema for $entry {
+            fn schema_name() -> Cow<'static, str> {
+                <$table>::schema_name()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                <$table>::json_schema(generator)
+            }
+        }
+    )*};
+}
+as_table! {
+    LogEntry, LogTable;
+    DropEntry, DropTable;
+    RedactEntry, RedactTable;
+    EventEntry, EventTable;
+}
+
 /// `"one"` or `["one", "another"]`
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "write a name or a list of names")]
 enum Names {
     One(String),

@@ -3,6 +3,7 @@
 
 pub mod file;
 pub mod options;
+mod schema;
 mod supervision;
 pub mod values;
 
@@ -43,6 +44,22 @@ const AFTER_HELP: &str = "Examples:
 Every option is also an environment variable (SIDETAIL_LISTEN) and a key of the config file (listen).
 The first that is given wins: flag, environment, file, default.";
 
+/// What the man page says beside what `--help` says.
+const MAN_MORE: &str = r#".SH SIGNALS
+.TP
+SIGTERM, SIGINT
+Streams end cleanly, within \fB--grace\fR; then sidetail ends.
+.TP
+SIGHUP
+Config file, token file and certificate are read again while streams go on; what is wrong changes nothing and is told on standard error. Where there is no such file sidetail ends.
+.SH EXIT STATUS
+0 stopped by a signal, 1 failed while running, 2 wrong usage or config. \fBsidetail health\fR: 0 ready, 1 not.
+.SH ENVIRONMENT
+Beside the variables of the options: NOTIFY_SOCKET, WATCHDOG_USEC and LISTEN_FDS of a service manager (sd_notify(3), sd_listen_fds(3)).
+.SH FILES
+The config file is TOML. \fBsidetail schema\fR prints its JSON Schema, \fBsidetail check\fR says what it comes to.
+"#;
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write a realistic, rotating log into a temporary folder and serve it
@@ -79,6 +96,8 @@ enum Command {
         #[command(flatten)]
         options: Box<Options>,
     },
+    /// Print the JSON Schema of the config file, for editors and checks
+    Schema,
     /// Print shell completions
     Completions {
         /// The shell
@@ -144,6 +163,8 @@ pub struct Config {
     pub layouts: Vec<Layout>,
     /// The operator's rules.
     pub rules: Rules,
+    /// Whether any of it was read from a file, so that it can change.
+    pub is_from_files: bool,
 }
 
 /// What argv, the environment and the config file come to.
@@ -167,6 +188,7 @@ pub fn from_environment() -> Result<Job, String> {
         }
         Some(Command::Health { url: Some(target), timeout, .. }) => Ok(Job::Health(target, timeout.0)),
         Some(Command::Health { url: None, timeout, options }) => Ok(Job::Health(whereabouts(*options)?, timeout.0)),
+        Some(Command::Schema) => Ok(Job::Print(schema::schema().into_bytes())),
         Some(Command::Completions { shell }) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sidetail", &mut out);
@@ -175,6 +197,7 @@ pub fn from_environment() -> Result<Job, String> {
         Some(Command::Man) => {
             let mut out = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(|error| error.to_string())?;
+            out.extend_from_slice(MAN_MORE.as_bytes());
             Ok(Job::Print(out))
         }
     }
@@ -221,6 +244,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         return Err(error(unknown.to_string()));
     }
     let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
+    let is_from_files = options.config.is_some() || options.token_file.is_some() || options.tls_cert.is_some();
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(tls::load(certificate, key).map_err(error)?),
         (None, None) => None,
@@ -228,6 +252,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     };
     Ok(Config {
         tls,
+        is_from_files,
         layouts,
         rules,
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
@@ -274,6 +299,34 @@ fn read_tokens(path: &Path) -> Result<Vec<String>, String> {
 }
 
 impl Config {
+    /// What is read at the start only, by key: all else is taken over on SIGHUP.
+    pub fn fixed(&self) -> [(&'static str, String); 7] {
+        [
+            ("listen", self.listen.to_string()),
+            ("base-path", self.base_path.clone()),
+            ("watch", format!("{:?}", self.watch)),
+            ("grace", Time(self.grace).to_string()),
+            ("max-subscribers", self.subscribers_max.to_string()),
+            ("log-format", format!("{:?}", self.log_format)),
+            ("tls-cert, tls-key", self.tls.is_some().to_string()),
+        ]
+    }
+
+    /// With that of `other`.
+    pub fn with_fixed(self, other: &Config) -> Config {
+        let Config { listen, base_path, watch, grace, subscribers_max, log_format, tls, .. } = other;
+        Config {
+            listen: listen.clone(),
+            base_path: base_path.clone(),
+            watch: *watch,
+            grace: *grace,
+            subscribers_max: *subscribers_max,
+            log_format: *log_format,
+            tls: tls.clone(),
+            ..self
+        }
+    }
+
     /// What the options come to, for people.
     fn summary(&self) -> String {
         let mut text = String::new();
@@ -296,6 +349,8 @@ impl Config {
             "rules",
             format!("{} drop, {} redact, {} event", self.rules.drop.len(), self.rules.redact.len(), self.rules.event.len()),
         );
+        let fixed = self.fixed().map(|(key, _)| key).join(", ");
+        line("restart", format!("{fixed} (whether there is TLS at all) need one; all else is read again on SIGHUP"));
         for pattern in &self.logs {
             let found: Vec<_> = pattern.expand().into_iter().collect();
             let count = |count: usize| if count == 0 { "nothing there yet".into() } else { format!("{count} log(s) now") };

@@ -4,14 +4,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::file::{DropEntry, EventEntry, LogEntry, RedactEntry};
+use super::schema;
 use super::values::{BasePath, Count, LineSize, Listen, Origin, Period, Size, Time, Zone};
 use crate::source::watch::WatchMode;
 
 /// Everything that can be set. What was not given is `None`.
-#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[derive(Args, Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
     /// Address to listen on: HOST:PORT (port 0: any free one) or unix:PATH [default: 127.0.0.1:7878]
@@ -27,6 +29,7 @@ pub struct Options {
     pub base_path: Option<BasePath>,
     /// How to learn of changes [default: auto]
     #[arg(long, env = "SIDETAIL_WATCH", value_name = "auto|notify|poll", value_parser = watch_mode)]
+    #[schemars(schema_with = "schema::watch")]
     pub watch: Option<WatchMode>,
     /// Time without traffic after which a heartbeat is sent [default: 15s]
     #[arg(long, env = "SIDETAIL_HEARTBEAT", value_name = "TIME")]
@@ -79,6 +82,7 @@ pub struct Options {
     /// How much sidetail says of itself: error, warn, info, debug or trace [default: info]
     #[arg(long, env = "SIDETAIL_LOG_LEVEL", value_name = "LEVEL", value_parser = log_level)]
     #[serde(alias = "log_level", deserialize_with = "log_level_in_file")]
+    #[schemars(schema_with = "schema::log_level")]
     pub log_level: Option<tracing::Level>,
     /// How it says so, on standard error [default: text]
     #[arg(long, env = "SIDETAIL_LOG_FORMAT", value_name = "text|json", value_parser = log_format)]
@@ -99,7 +103,7 @@ pub struct Options {
 }
 
 /// The form of our own log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.

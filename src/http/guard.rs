@@ -22,10 +22,11 @@ const OPEN_PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
 /// Lets a request through if it brings a token, where tokens are asked for, and answers named origins.
 pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
     let state = request.app_data::<Data<State>>().cloned().expect("every app has its state");
+    let manners = state.manners();
     let origin = request.headers().get(ORIGIN).cloned();
     let path = request.path().strip_prefix(&state.base_path).unwrap_or(request.path());
     let open = OPEN_PATHS.contains(&path) || request.method() == Method::OPTIONS;
-    let mut response = if open || is_authorized(&request, &state.tokens) {
+    let mut response = if open || is_authorized(&request, &manners.tokens) {
         next.call(request).await?.map_into_boxed_body()
     } else {
         let mut refused: HttpResponse = Refusal::unauthorized().response();
@@ -38,7 +39,7 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(origin) =
-        origin.filter(|origin| state.allow_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()))
+        origin.filter(|origin| manners.allow_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()))
     {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Last-Event-ID, Cache-Control, Authorization"));

@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 
+use super::Manners;
 use super::query::Format;
 use crate::exposition::Kind::{Counter, Gauge, Info};
 use crate::exposition::{Exposition, Form};
@@ -61,6 +62,8 @@ pub struct Server {
     pub counts: Arc<Counts>,
     /// When it started.
     pub started: SystemTime,
+    /// How it behaves.
+    pub manners: Arc<Manners>,
     /// Whether it answers `/readyz` with yes.
     pub is_ready: bool,
 }
@@ -71,11 +74,24 @@ pub fn gather(form: Form, feed: &Feed, server: &Server) -> String {
     text.family("sidetail_build_info", Info, "Which build this is.").sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.family("sidetail_ready", Gauge, "Whether every log was looked at, and no end has been asked for.")
         .sample(&[], u8::from(server.is_ready));
+    config(&mut text, &server.manners);
     logs(&mut text, feed);
     watching(&mut text, feed);
     streams(&mut text, feed, &server.counts);
     process(&mut text, server.started);
     text.finish()
+}
+
+fn config(text: &mut Exposition, manners: &Manners) {
+    text.family("sidetail_config_last_reload_successful", Gauge, "Whether the config could be taken over when it was last read.")
+        .sample(&[], u8::from(manners.config_is_good));
+    let read = manners.config_read.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    text.family(
+        "sidetail_config_last_reload_success_timestamp_seconds",
+        Gauge,
+        "When the config was read that holds, since 1970.",
+    )
+    .sample(&[], read.as_secs_f64());
 }
 
 fn logs(text: &mut Exposition, feed: &Feed) {

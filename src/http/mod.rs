@@ -43,21 +43,32 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
+/// How the server behaves, as far as that may change while it serves. Open streams keep their heartbeat.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    /// After how long without traffic a heartbeat is sent.
+    pub heartbeat: Duration,
+    /// How long clients are told to wait before they come back.
+    pub retry: Duration,
+    /// Tokens of which requests must bring one; none means that none is needed.
+    pub tokens: Vec<String>,
+    /// Origins whose pages may read.
+    pub allow_origins: Vec<String>,
+    /// When the config was read that holds now.
+    pub config_read: SystemTime,
+    /// Whether it could be taken over when it was last read.
+    pub config_is_good: bool,
+}
+
 /// How the server behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What all paths start with: empty, or `/x`.
     pub base_path: String,
-    /// After how long without traffic a heartbeat is sent.
-    pub heartbeat: Duration,
-    /// How long clients are told to wait before they come back.
-    pub retry: Duration,
+    /// What may change while it serves.
+    pub manners: watch::Receiver<Arc<Manners>>,
     /// How long streams may take to end.
     pub grace: Duration,
-    /// Tokens of which requests must bring one; none means that none is needed.
-    pub tokens: Vec<String>,
-    /// Origins whose pages may read.
-    pub allow_origins: Vec<String>,
     /// How many subscribers there may be.
     pub subscribers_max: usize,
     /// The certificate to show on a TCP socket; none means plain HTTP.
@@ -70,10 +81,7 @@ pub struct Settings {
 struct State {
     feed: Feed,
     base_path: String,
-    heartbeat: Duration,
-    retry: Duration,
-    tokens: Vec<String>,
-    allow_origins: Vec<String>,
+    manners: watch::Receiver<Arc<Manners>>,
     /// Turns at the files, one for each processor: so that many who read history share them evenly.
     turns: Arc<Semaphore>,
     counts: Arc<metrics::Counts>,
@@ -81,6 +89,13 @@ struct State {
     stuck_after: Duration,
     born: Instant,
     stopping: watch::Receiver<bool>,
+}
+
+impl State {
+    /// How to behave now.
+    fn manners(&self) -> Arc<Manners> {
+        self.manners.borrow().clone()
+    }
 }
 
 /// Serves `feed` on `listeners` until `stop` is done, then ends every stream cleanly and returns.
@@ -96,10 +111,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
     let state = Data::new(State {
         feed,
         base_path: settings.base_path.clone(),
-        heartbeat: settings.heartbeat,
-        retry: settings.retry,
-        tokens: settings.tokens,
-        allow_origins: settings.allow_origins,
+        manners: settings.manners,
         counts: Arc::default(),
         started: SystemTime::now(),
         turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
@@ -132,7 +144,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         });
     for listener in listeners {
         server = match (listener, &settings.tls) {
-            (Listener::Tcp(listener), Some(tls)) => server.listen_rustls_0_23(listener, tls.0.clone())?,
+            (Listener::Tcp(listener), Some(tls)) => server.listen_rustls_0_23(listener, tls.config())?,
             (Listener::Tcp(listener), None) => server.listen(listener)?,
             (Listener::Unix(listener), _) => server.listen_uds(listener)?,
         };

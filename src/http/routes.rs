@@ -84,6 +84,7 @@ async fn metrics(request: HttpRequest, state: Data<State>) -> HttpResponse {
     let server = Server {
         counts: state.counts.clone(),
         started: state.started,
+        manners: state.manners(),
         is_ready: !*state.stopping.borrow() && state.feed.is_ready(),
     };
     let feed = state.feed.clone();
@@ -102,6 +103,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         Ok(asked) => asked,
         Err(refusal) => return refusal.response(),
     };
+    let manners = state.manners();
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
     let (notices, id_given) = (wanted.notices, id.is_some());
     let mut starting = match state.feed.subscribe(wanted).await {
@@ -119,7 +121,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     if let Some(name) = download {
         head.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
     }
-    let stage = match tokio::time::timeout(PATIENCE.min(state.heartbeat), &mut starting).await {
+    let stage = match tokio::time::timeout(PATIENCE.min(manners.heartbeat), &mut starting).await {
         Ok(mut subscription) => {
             if subscription.has_nothing_left() {
                 return HttpResponse::NoContent().finish();
@@ -135,7 +137,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         return head.finish();
     }
     debug!(form = format.name(), resumed = id_given, "a stream begins");
-    let style = Style { format, payload, notices, retry_ms: jittered(state.retry), heartbeat: state.heartbeat };
+    let style = Style { format, payload, notices, retry_ms: jittered(manners.retry), heartbeat: manners.heartbeat };
     unchunked(request, head.body(StreamBody::new(stage, style, Common::of(state))).map_into_boxed_body())
 }
 
@@ -251,7 +253,7 @@ fn asset_response(asset: &'static Asset, request: &HttpRequest, state: &State) -
         .insert_header((ETAG, asset.etag.clone()))
         .insert_header(("Vary", "Accept, Accept-Encoding"))
         .insert_header(("Referrer-Policy", "no-referrer"))
-        .insert_header(("Content-Security-Policy", policy(&state.allow_origins)));
+        .insert_header(("Content-Security-Policy", policy(&state.manners().allow_origins)));
     if had {
         return answer.finish();
     }

@@ -2,17 +2,46 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, ServerConfig, SignatureScheme, StreamOwned};
 
 /// What a server needs to speak TLS 1.2 and 1.3.
 #[derive(Clone, Debug)]
-pub struct Tls(pub(super) ServerConfig);
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+    shown: Arc<Shown>,
+}
+
+/// The certificate that is shown now.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl Tls {
+    /// Shows the certificate of `other` to whoever connects from now on.
+    pub fn show(&self, other: &Tls) {
+        let new = other.shown.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    pub(super) fn config(&self) -> ServerConfig {
+        let builder = ServerConfig::builder_with_provider(self.provider.clone()).with_safe_default_protocol_versions();
+        let builder = builder.expect("the provider knows TLS 1.2 and 1.3");
+        builder.with_no_client_auth().with_cert_resolver(self.shown.clone())
+    }
+}
 
 /// Reads a certificate chain and its private key, both PEM.
 ///
@@ -27,9 +56,8 @@ pub fn load(certificate: &Path, key: &Path) -> Result<Tls, String> {
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| in_file(key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = versions.and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private));
-    config.map(Tls).map_err(|error| in_file(certificate, &error))
+    let certified = CertifiedKey::from_der(chain, private, &provider).map_err(|error| in_file(certificate, &error))?;
+    Ok(Tls { provider, shown: Arc::new(Shown(RwLock::new(Arc::new(certified)))) })
 }
 
 /// Speaks TLS with whoever is at the other end of `socket`, without asking who that is: for a question that tells nothing,

@@ -6,7 +6,8 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
@@ -29,8 +30,8 @@ pub struct Log {
     pub source: SourceId,
     /// Where its live file is, or will be. Only a container's moves, to the file of its next run.
     place: watch::Sender<PathBuf>,
-    /// Which of the patterns that are followed means it.
-    pub pattern: usize,
+    pattern: AtomicUsize,
+    added_at: OnceLock<(u64, Position)>,
     /// What was counted of it.
     pub counts: Counts,
     state: watch::Sender<LogState>,
@@ -82,7 +83,8 @@ impl Log {
             name: name.into(),
             source,
             place: watch::Sender::new(path),
-            pattern,
+            pattern: pattern.into(),
+            added_at: OnceLock::new(),
             counts: Counts::default(),
             state: watch::Sender::default(),
             changed: AtomicBool::default(),
@@ -97,6 +99,32 @@ impl Log {
 
     pub(super) fn move_to(&self, path: PathBuf) {
         self.place.send_replace(path);
+    }
+
+    /// The number of the pattern that means it.
+    pub fn pattern(&self) -> usize {
+        self.pattern.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_pattern(&self, number: usize) {
+        self.pattern.store(number, Ordering::Relaxed);
+    }
+
+    /// Where streams begin that were open when the operator added the log, as serial and position; none where it appeared
+    /// by itself, so that all of it is new.
+    pub fn added_at(&self) -> Option<(u64, Position)> {
+        self.added_at.get().copied()
+    }
+
+    /// Notes that the operator added it just now.
+    pub(super) fn note_added(&self) {
+        let state = self.state();
+        if let Some((serial, position)) =
+            state.newest().and_then(|newest| Some((newest.serial, state.end_position(self.source, newest)?)))
+        {
+            // It is added once.
+            let _ = self.added_at.set((serial, position));
+        }
     }
 
     /// The log as it is now. Held for a moment only: the follower waits meanwhile.
@@ -339,6 +367,12 @@ impl Logs {
 
     pub(super) fn announce_moves(&self) {
         self.0.moved.send_modify(|round| *round += 1);
+    }
+
+    /// Wakes everybody who waits for any log.
+    pub fn wake_all(&self) {
+        self.all().iter().for_each(|log| log.announce());
+        self.announce_moves();
     }
 
     pub(super) fn announce_answered(&self, asked: u64) {

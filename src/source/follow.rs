@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,24 @@ const NAMES_KEPT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Follower {
     alarm: Alarm,
+    orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What is to be followed from now on, and how.
+struct Order {
+    patterns: Vec<LogPattern>,
+    settings: Settings,
+}
+
+impl Follower {
+    /// Follows what `patterns` mean from the next look on; how changes are learnt of stays as it is. The patterns are
+    /// numbered on from those of before.
+    pub fn follow_instead(&self, patterns: Vec<LogPattern>, settings: Settings) {
+        // Its thread ends only with this.
+        let _ = self.orders.send(Order { patterns, settings });
+        self.alarm.ask([]);
+    }
 }
 
 impl Drop for Follower {
@@ -78,8 +96,12 @@ impl Drop for Follower {
 pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<(Logs, Follower)> {
     let alarm = Alarm::default();
     let logs = Logs::new(alarm.clone());
+    let (orders, ordered) = mpsc::channel();
     let mut rounds = Rounds {
         alarm: alarm.clone(),
+        ordered,
+        first: 0,
+        is_adding: false,
         patterns,
         logs: logs.clone(),
         watched: Vec::new(),
@@ -100,7 +122,7 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
         },
     };
     let thread = std::thread::Builder::new().name("follow".into()).spawn(move || rounds.run())?;
-    Ok((logs, Follower { alarm, thread: Some(thread) }))
+    Ok((logs, Follower { alarm, orders, thread: Some(thread) }))
 }
 
 /// A log, and when to look at it next.
@@ -117,7 +139,12 @@ struct Watched {
 
 struct Rounds {
     alarm: Alarm,
+    ordered: Receiver<Order>,
     patterns: Vec<LogPattern>,
+    /// The number of the first pattern.
+    first: usize,
+    /// Whether logs that are found now were named by an order: what they hold already is not news.
+    is_adding: bool,
     logs: Logs,
     watched: Vec<Watched>,
     /// Those that are looked at before all are, by their index.
@@ -156,10 +183,14 @@ impl Rounds {
         loop {
             let started = Instant::now();
             self.logs.note_turn();
+            while let Ok(order) = self.ordered.try_recv() {
+                self.obey(order);
+            }
             names_rang |= rung.names;
             let all = rung.all || rung.asked > looked || started >= scan_due || (names_rang && started >= names_due);
             if all {
                 self.scan();
+                self.is_adding = false;
                 self.hold_within_limit();
                 self.kit.folders.forget_unused();
                 self.kit.block.forget_spare();
@@ -192,6 +223,42 @@ impl Rounds {
             // The first change after a pause is read at once, those that follow are gathered.
             std::thread::sleep(PACE.saturating_sub(started.elapsed()));
         }
+    }
+
+    /// Follows what the order says; logs that it does not mean are let go of.
+    fn obey(&mut self, Order { patterns, settings }: Order) {
+        let first = self.first + self.patterns.len();
+        let found: HashSet<Found> = patterns.iter().flat_map(LogPattern::expand).collect();
+        let watched = std::mem::take(&mut self.watched);
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            watched.into_iter().partition(|Watched { followed: Followed { log, .. }, .. }| {
+                let before = log.pattern().checked_sub(self.first).and_then(|number| self.patterns.get(number));
+                match before.and_then(|before| patterns.iter().position(|pattern| pattern.is(before))) {
+                    Some(number) => {
+                        log.set_pattern(first + number);
+                        true
+                    }
+                    None => found.contains(&Found { name: log.name.to_string(), path: log.path() }),
+                }
+            });
+        for Watched { followed, hot_bytes, .. } in gone {
+            info!(log = &*followed.log.name, "no longer followed");
+            self.open_files -= followed.open_files();
+            self.hot_bytes -= hot_bytes;
+            self.logs.remove(&followed.log.name);
+            followed.log.announce();
+        }
+        (self.watched, self.patterns, self.first, self.is_adding) = (kept, patterns, first, true);
+        self.kit.settings = settings;
+        self.names.until = Instant::now();
+        self.renumber();
+        self.logs.announce_moves();
+    }
+
+    /// Says anew by their index which logs are to be looked at and which have changed, after some were let go of.
+    fn renumber(&mut self) {
+        let those = |is: fn(&Watched) -> bool| (0..self.watched.len()).filter(|&index| is(&self.watched[index])).collect();
+        (self.awake, self.changed) = (those(|watched| watched.due.is_some()), those(|watched| watched.changed));
     }
 
     /// Wakes who waits for logs that have changed, if they were not woken just now.
@@ -351,17 +418,28 @@ impl Rounds {
             keep
         });
         if self.watched.len() < before {
-            let those = |is: fn(&Watched) -> bool| (0..self.watched.len()).filter(|&index| is(&self.watched[index])).collect();
-            (self.awake, self.changed) = (those(|watched| watched.due.is_some()), those(|watched| watched.changed));
+            self.renumber();
         }
+    }
+
+    /// Whether what was found is the file of a container's next run.
+    fn may_move(&self, known: &Log, pattern: usize, found: &Found) -> bool {
+        let same_pattern = known.pattern() == self.first + pattern || known.pattern() < self.first;
+        same_pattern && container::name_of(&found.path).is_some()
     }
 
     fn add(&mut self, found: Found, pattern: usize, owners: &mut Owners) -> Result<(), String> {
         match self.logs.get(&found.name) {
-            Some(known) if known.path() == found.path => return Ok(()),
-            Some(known) if known.pattern == pattern && container::name_of(&found.path).is_some() => {
-                info!(log = &*known.name, path = ?found.path, "the container has another file");
-                known.move_to(found.path);
+            Some(known) if known.path() == found.path || self.may_move(&known, pattern, &found) => {
+                if known.path() != found.path {
+                    info!(log = &*known.name, path = ?found.path, "the container has another file");
+                    known.move_to(found.path);
+                }
+                if known.pattern() < self.first {
+                    known.set_pattern(self.first + pattern);
+                    let own = self.watched.iter_mut().find(|watched| watched.followed.log.name == known.name);
+                    own.into_iter().for_each(|own| own.followed.home.rotated.clone_from(&self.patterns[pattern].rotated));
+                }
                 return Ok(());
             }
             Some(known) => {
@@ -375,7 +453,7 @@ impl Rounds {
         let name = &*found.name;
         let free = [SourceId::of(name), SourceId::long(name)].into_iter().find(|source| !owners.sources.contains_key(source));
         let source = free.ok_or_else(|| format!("another log's name has the hash of {name}; give this one another name"))?;
-        let log = Arc::new(Log::new(name, source, found.path, pattern));
+        let log = Arc::new(Log::new(name, source, found.path, self.first + pattern));
         if let Some(other) = owners.of(&log.path()) {
             return Err(format!("this file is of the log {other} already, under another name"));
         }
@@ -386,6 +464,9 @@ impl Rounds {
         followed.find_history(&mut self.kit, now);
         followed.look(&mut self.kit, now);
         info!(log = &*log.name, path = ?log.path(), "following");
+        if self.is_adding {
+            log.note_added();
+        }
         owners.add(&followed);
         self.open_files += followed.open_files();
         let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: Some(now), hot_until: now + HOT };

@@ -40,7 +40,7 @@ enum Step {
 }
 
 /// A log that a pattern means: its name and the path where its live file is, or will be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Found {
     /// The log's name.
     pub name: String,
@@ -97,6 +97,11 @@ impl LogPattern {
     /// The same, with another folder in which rotated files lie.
     pub fn with_rotated(self, rotated: Option<PathBuf>) -> Self {
         LogPattern { rotated, ..self }
+    }
+
+    /// Whether it means what `other` means.
+    pub fn is(&self, other: &LogPattern) -> bool {
+        (&self.name, &self.pattern, &self.rotated) == (&other.name, &other.pattern, &other.rotated)
     }
 
     /// The one name that this pattern can stand for; `None` for a pattern that can mean several logs.

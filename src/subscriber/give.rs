@@ -2,7 +2,8 @@
 //! one by one, and lines that are one record together by way of the joiner.
 
 use super::join::Joined;
-use super::reader::{Found, Next};
+use super::layout::Layout;
+use super::reader::{Found, Next, Reader};
 use super::rules::{Origin, Rules};
 use super::share::{Spot, Written};
 use super::sift::{Sieve, Sifted};
@@ -43,7 +44,7 @@ impl Subscription {
                 self.records += written.records;
                 return Step::Moved;
             }
-            match self.readers[index].read(place, reach, self.shared.limits.line_bytes_max) {
+            match self.readers[index].read(place, reach, self.ruling.line_bytes_max) {
                 Found::End => continue,
                 Found::Piece(mut piece) => {
                     match spot {
@@ -101,7 +102,7 @@ impl Subscription {
             let state = reader.log.state();
             (state.tail.cuts(), state.generation(place.serial)?.head.format)
         };
-        let joins = self.shared.way(&reader.log, self.shared.format(&reader.log, format)).joins() || !reader.joiner.is_plain();
+        let joins = self.ruling.way(&reader.layout, reader.layout.format(format)).joins() || !reader.joiner.is_plain();
         let others = others(&self.readers, index, place.serial);
         (!joins).then_some(Spot { position: place.position, serial: place.serial, cuts, others })
     }
@@ -121,12 +122,13 @@ impl Subscription {
     /// Gives the records of a piece.
     pub(super) fn take_piece(&mut self, index: usize, piece: &Piece, sink: &mut impl Sink) {
         self.readers[index].leave_finished(piece.serial);
-        let shared = self.shared.clone();
-        let log = self.readers[index].log.clone();
-        let way = shared.way(&log, shared.format(&log, piece.head.format));
+        let ruling = self.ruling.clone();
+        let Reader { log, layout, .. } = &self.readers[index];
+        let (log, layout) = (log.clone(), layout.clone());
+        let way = ruling.way(&layout, layout.format(piece.head.format));
         if way.joins() || !self.readers[index].joiner.is_idle() {
             let hint = self.readers[index].hint(piece.serial);
-            for line in lines(piece.records(), piece.start, shared.limits.line_bytes_max) {
+            for line in lines(piece.records(), piece.start, ruling.line_bytes_max) {
                 if self.left == Some(0) {
                     return;
                 }
@@ -142,7 +144,8 @@ impl Subscription {
         let hint = self.readers[index].hint(piece.serial);
         let (start, end) = (piece.start, piece.end);
         let run = Run { log: &log.name, source: log.source, hint, others: &others, piece, start, end };
-        let end = if self.judges_each() { self.each_line(&run, &log, sink) } else { self.sifted(&run, &log, sink) };
+        let end =
+            if self.judges_each() { self.each_line(&run, &log, &layout, sink) } else { self.sifted(&run, &log, &layout, sink) };
         if end > piece.start {
             self.readers[index].advance(piece.serial, run.position(end));
         }
@@ -154,16 +157,16 @@ impl Subscription {
     }
 
     /// Gives lines one by one; the offset behind the last.
-    fn each_line(&mut self, run: &Run<'_>, log: &Log, sink: &mut impl Sink) -> u64 {
-        let shared = self.shared.clone();
-        let origin = shared.origin(log, Some(run.piece.serial), self.asks_meaning);
+    fn each_line(&mut self, run: &Run<'_>, log: &Log, layout: &Layout, sink: &mut impl Sink) -> u64 {
+        let ruling = self.ruling.clone();
+        let origin = ruling.origin(log, layout, Some(run.piece.serial), self.asks_meaning);
         let mut end = run.start;
-        for line in lines(run.bytes(), run.start, shared.limits.line_bytes_max) {
+        for line in lines(run.bytes(), run.start, ruling.line_bytes_max) {
             if self.left == Some(0) {
                 break;
             }
             end = line.end;
-            match self.record(&shared.rules, &origin, log.source, line) {
+            match self.record(&ruling.rules, &origin, log.source, line) {
                 Some(record) => self.give(&run.id(line.end), record, sink),
                 None => self.held_back.add(line.end - line.start),
             }
@@ -172,8 +175,8 @@ impl Subscription {
     }
 
     /// Gives lines in runs, but for those that rules touch; the offset behind the last.
-    fn sifted(&mut self, all: &Run<'_>, log: &Log, sink: &mut impl Sink) -> u64 {
-        let shared = self.shared.clone();
+    fn sifted(&mut self, all: &Run<'_>, log: &Log, layout: &Layout, sink: &mut impl Sink) -> u64 {
+        let ruling = self.ruling.clone();
         let filter = self.filter.clone();
         let generation = all.piece.head.full_at(all.start);
         let (before, after) = sink.around_ids();
@@ -183,15 +186,15 @@ impl Subscription {
         if start == 0 && all.bytes().starts_with(b"\xEF\xBB\xBF") {
             // The one line that does not stand in the file as it is given.
             start = lines(all.bytes(), 0, usize::MAX).next().map_or(0, |line| line.end);
-            self.each_line(&Run { end: start, ..*all }, log, sink);
+            self.each_line(&Run { end: start, ..*all }, log, layout, sink);
         }
-        let touching = shared.rules.touching(&log.name);
+        let touching = ruling.rules.touching(&log.name);
         let bytes = all.piece.slice(start, all.end);
         let part = |from: usize, to: usize| {
             let (start, end) = (start + from as u64, start + to as u64);
             Run { start, end, ..*all }
         };
-        for sifted in Sieve::new(bytes, &filter, &touching, shared.limits.line_bytes_max) {
+        for sifted in Sieve::new(bytes, &filter, &touching, ruling.line_bytes_max) {
             match sifted {
                 Sifted::Kept(from, to) => {
                     let run = part(from, to);
@@ -201,7 +204,7 @@ impl Subscription {
                 }
                 Sifted::Left(from, to) => self.held_back.add((to - from) as u64),
                 Sifted::Alone(from, to) => {
-                    self.each_line(&part(from, to), log, sink);
+                    self.each_line(&part(from, to), log, layout, sink);
                 }
             }
         }
@@ -212,11 +215,12 @@ impl Subscription {
     fn take_long(&mut self, index: usize, serial: u64, long: &LongRecord, sink: &mut impl Sink) {
         self.readers[index].leave_finished(serial);
         let others = others(&self.readers, index, serial);
-        let log = self.readers[index].log.clone();
-        let line = Line::new(&long.bytes, long.start, long.after.offset, self.shared.limits.line_bytes_max);
-        let shared = self.shared.clone();
-        let origin = shared.origin(&log, Some(serial), self.asks_meaning);
-        let way = shared.way(&log, origin.format);
+        let Reader { log, layout, .. } = &self.readers[index];
+        let (log, layout) = (log.clone(), layout.clone());
+        let ruling = self.ruling.clone();
+        let line = Line::new(&long.bytes, long.start, long.after.offset, ruling.line_bytes_max);
+        let origin = ruling.origin(&log, &layout, Some(serial), self.asks_meaning);
+        let way = ruling.way(&layout, origin.format);
         let reader = &mut self.readers[index];
         if way.joins() || !reader.joiner.is_idle() {
             let before = reader.position_in(serial).expect("it was read there");
@@ -224,7 +228,7 @@ impl Subscription {
             reader.advance(serial, long.after);
             return self.tell_joined(index, joined, long.after.offset - long.start, sink);
         }
-        match self.record(&shared.rules, &origin, log.source, line) {
+        match self.record(&ruling.rules, &origin, log.source, line) {
             Some(record) => self.give(&Id { own: long.after, others: &others }, record, sink),
             None => self.held_back.add(long.after.offset - long.start),
         }
@@ -234,10 +238,11 @@ impl Subscription {
     /// Gives a record that was put together of several lines, if there is one after reading `bytes`, and the client wants it.
     fn tell_joined(&mut self, index: usize, joined: Option<Joined>, bytes: u64, sink: &mut impl Sink) {
         let Some(joined) = joined else { return self.held_back.add(bytes) };
-        let log = self.readers[index].log.clone();
-        let shared = self.shared.clone();
-        let origin = Origin { time: joined.time, ..shared.origin(&log, Some(joined.end.0), self.asks_meaning) };
-        match self.record(&shared.rules, &origin, log.source, joined.line(shared.limits.line_bytes_max)) {
+        let Reader { log, layout, .. } = &self.readers[index];
+        let (log, layout) = (log.clone(), layout.clone());
+        let ruling = self.ruling.clone();
+        let origin = Origin { time: joined.time, ..ruling.origin(&log, &layout, Some(joined.end.0), self.asks_meaning) };
+        match self.record(&ruling.rules, &origin, log.source, joined.line(ruling.line_bytes_max)) {
             Some(record) => {
                 self.tell(index, &Event::Record(record), sink);
                 self.left = self.left.map(|left| left - 1);

@@ -58,6 +58,11 @@ pub struct Throttle {
 }
 
 impl Throttle {
+    /// Begins to count anew what is let through; what was held back stays to be told.
+    pub fn forget_spans(&mut self) {
+        self.spans.clear();
+    }
+
     /// Whether the record that ends at `offset` and was written at `time` is let through by rule number `rule`, which is
     /// told of as `name`.
     pub fn lets_through(&mut self, keep: Keep, rule: usize, name: &str, offset: u64, time: Timestamp) -> bool {

@@ -11,3 +11,15 @@ pub struct Layout {
     /// Which lines belong to the one before.
     pub multiline: Option<Multiline>,
 }
+
+impl Layout {
+    /// The format of a file of which the first lines say `told`.
+    pub fn format(&self, told: Format) -> Format {
+        self.format.unwrap_or(told)
+    }
+
+    /// Whether it is written as `other` is.
+    pub fn is(&self, other: &Layout) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}

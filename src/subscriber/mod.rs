@@ -1,6 +1,7 @@
 //! Records to events: who wants what, from where, and what the operator's rules make of it. Never opens a file, never
 //! touches a socket.
 
+mod adopt;
 mod before;
 pub mod counts;
 pub mod explain;
@@ -12,6 +13,7 @@ pub mod layout;
 pub mod merge;
 pub mod rules;
 pub mod reader;
+pub mod ruling;
 pub mod scope;
 pub mod share;
 pub mod sift;
@@ -20,6 +22,7 @@ pub mod since;
 pub mod start;
 pub mod stream;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,17 +30,15 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
-use crate::format::Format;
-use crate::position::{CURSOR_POSITIONS_MAX, Cursor};
+use crate::position::{CURSOR_POSITIONS_MAX, Cursor, SourceId};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use counts::{Behind, Counts};
 use filter::Filter;
-use join::Way;
 use keep::Throttle;
 use layout::Layout;
-use rules::{Origin, Rules};
+use ruling::Ruling;
 use share::Shares;
 use start::{Counting, Start, start};
 use stream::{Parts, Subscription};
@@ -45,8 +46,6 @@ use stream::{Parts, Subscription};
 /// What a subscriber may take.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The longest line that is delivered whole, in bytes.
-    pub line_bytes_max: usize,
     /// How many subscribers there may be at a time.
     pub subscribers_max: usize,
 }
@@ -57,8 +56,7 @@ pub struct Feed(Arc<Shared>);
 
 struct Shared {
     logs: Logs,
-    rules: Rules,
-    layouts: Vec<Layout>,
+    ruling: watch::Sender<Arc<Ruling>>,
     limits: Limits,
     subscribers: AtomicUsize,
     shares: Shares,
@@ -81,33 +79,9 @@ impl Shared {
         self.logs.set_pace(pace.min(PACE_MAX));
     }
 
-    /// Where the texts of a log come from that stand in generation `serial`, or in the newest.
-    fn origin<'a>(&self, log: &'a Log, serial: Option<u64>, asked: bool) -> Origin<'a> {
-        let state = log.state();
-        let generation = serial.map_or_else(|| state.newest(), |serial| state.generation(serial));
-        let format = self.format(log, generation.map_or(Format::default(), |generation| generation.head.format));
-        let latest = generation.and_then(|generation| Timestamp::try_from(generation.modified).ok()).unwrap_or_default();
-        Origin { log: &log.name, format, latest, asked, time: None }
-    }
-
-    /// The time that a line carries.
-    fn time_of(&self, log: &Log, serial: u64, line: &[u8]) -> Option<Timestamp> {
-        let Origin { format, latest, .. } = self.origin(log, Some(serial), false);
-        match format.unwrap(line) {
-            Some(wrapped) => self.rules.clock.of_value(&wrapped.time, latest),
-            None => format.time(line, &self.rules.clock, latest),
-        }
-    }
-
-    /// The format of a log's generation of which the first lines say `told`.
-    fn format(&self, log: &Log, told: Format) -> Format {
-        self.layouts.get(log.pattern).and_then(|layout| layout.format).unwrap_or(told)
-    }
-
-    /// How the lines of a log are put together that are written in `format`.
-    fn way(&self, log: &Log, format: Format) -> Way<'_> {
-        let multiline = self.layouts.get(log.pattern).and_then(|layout| layout.multiline.as_ref());
-        Way { format, multiline, clock: &self.rules.clock, line_bytes_max: self.limits.line_bytes_max }
+    /// What holds now.
+    fn ruling(&self) -> Arc<Ruling> {
+        self.ruling.borrow().clone()
     }
 }
 
@@ -200,6 +174,11 @@ impl Wanted {
             || self.names.iter().any(|(wanted, glob)| glob.as_ref().map_or(wanted == name, |glob| glob.is_match(name)))
     }
 
+    /// Whether each of its names that is no glob is one of `names`.
+    fn is_complete<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> bool {
+        self.names.iter().all(|(wanted, glob)| glob.is_some() || names.clone().any(|name| name == wanted))
+    }
+
     /// Whether no log that appears later can belong to it.
     fn is_fixed(&self) -> bool {
         !self.names.is_empty() && self.names.iter().all(|(_, glob)| glob.is_none())
@@ -244,18 +223,41 @@ impl Drop for Slot {
 }
 
 impl Feed {
-    /// A feed of `logs` under `rules`; `layouts` are those of the patterns that mean the logs, in the same order.
-    pub fn new(logs: Logs, layouts: Vec<Layout>, rules: Rules, limits: Limits) -> Self {
+    /// A feed of `logs` under `ruling`.
+    pub fn new(logs: Logs, ruling: Ruling, limits: Limits) -> Self {
         Feed(Arc::new(Shared {
             logs,
-            rules,
-            layouts,
+            ruling: watch::Sender::new(Arc::new(ruling)),
             limits,
             subscribers: AtomicUsize::new(0),
             shares: Shares::default(),
             counts: Counts::default(),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
         }))
+    }
+
+    /// Holds to `ruling` from now on. Logs that are still known by the numbers of patterns from before keep their layout.
+    pub fn rule(&self, ruling: Ruling) {
+        self.0.ruling.send_modify(|now| {
+            let mut layouts = now.layouts.clone();
+            layouts.extend(ruling.layouts);
+            *now = Arc::new(Ruling { version: now.version + 1, layouts, ..ruling });
+        });
+    }
+
+    /// Lets every stream look again which logs there are, and forgets layouts but those of patterns from `first` on.
+    pub fn logs_changed(&self, first: usize) {
+        self.0.ruling.send_modify(|now| {
+            let layouts = now.layouts.iter().filter(|(number, _)| **number >= first);
+            let layouts = layouts.map(|(number, layout)| (*number, layout.clone())).collect();
+            *now = Arc::new(Ruling {
+                version: now.version + 1,
+                layouts,
+                rules: now.rules.clone(),
+                line_bytes_max: now.line_bytes_max,
+            });
+        });
+        self.0.logs.wake_all();
     }
 
     /// A stream for `request`, once its start is found: that may take long, where the start asks to read files. Waits
@@ -276,24 +278,30 @@ impl Feed {
         }
         // However many come at once, few threads search.
         let turn = self.0.searches.clone().acquire_owned().await;
+        let ruling = shared.ruling();
         let searching = tokio::task::spawn_blocking(move || {
             let asked = request.filter.asks_meaning();
             let mut throttle = Throttle::default();
             let mut keeps = |log: &Log, line: &crate::source::split::Line<'_>| {
-                let origin = shared.origin(log, None, asked);
-                shared.rules.apply(&origin, *line, &mut throttle).is_some_and(|record| request.filter.keeps(&record))
+                let origin = ruling.origin(log, &ruling.layout(log), None, asked);
+                ruling.rules.apply(&origin, *line, &mut throttle).is_some_and(|record| request.filter.keeps(&record))
             };
-            let way = |log: &Log, serial: u64| shared.way(log, shared.origin(log, Some(serial), false).format);
-            let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);
-            let line_bytes_max = shared.limits.line_bytes_max;
+            let layouts: HashMap<SourceId, Arc<Layout>> = selected.iter().map(|log| (log.source, ruling.layout(log))).collect();
+            let none = Layout::default();
+            let way = |log: &Log, serial: u64| {
+                let layout = layouts.get(&log.source).map_or(&none, |layout| &**layout);
+                ruling.way(layout, ruling.origin(log, layout, Some(serial), false).format)
+            };
+            let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
+            let line_bytes_max = ruling.line_bytes_max;
             let mut counting = Counting { line_bytes_max, keeps: &mut keeps, way: &way, time_of: &time_of };
             let started = start(&shared.logs, &selected, &request.start, &mut counting);
             drop(turn);
             // The slot is taken as long as the search runs, whether its client waits or not.
-            (shared, request, started, slot)
+            (shared, ruling, request, started, slot)
         });
         Ok(async move {
-            let (shared, request, started, slot) = searching.await.expect("a search for the start does not panic");
+            let (shared, ruling, request, started, slot) = searching.await.expect("a search for the start does not panic");
             let asked = match request.start {
                 Start::After { id, .. } | Start::Before { id, .. } => Some(id),
                 Start::Offset(offset) => Some(offset.to_string()),
@@ -301,7 +309,8 @@ impl Feed {
             };
             let common = format!("{} {:?} {:?} {}", request.form, request.logs, request.filter, request.asks_meaning);
             Subscription::new(Parts {
-                share: shared.shares.of(common),
+                common,
+                ruling,
                 shared,
                 wanted,
                 readers: started.readers,
@@ -382,17 +391,13 @@ impl Feed {
     }
 
     /// What is known of all logs, after a look at them.
-    pub async fn status(&self) -> Status<'_> {
+    pub async fn status(&self) -> Status {
         self.0.logs.look(&self.0.logs.all()).await;
+        let ruling = self.0.ruling();
+        let format = |log: &Log| ruling.origin(log, &ruling.layout(log), None, false).format;
         Status {
-            logs: self
-                .0
-                .logs
-                .all()
-                .iter()
-                .map(|log| LogStatus { format: self.0.origin(log, None, false).format, ..log.status() })
-                .collect(),
-            events: self.0.rules.event_names(),
+            logs: self.0.logs.all().iter().map(|log| LogStatus { format: format(log), ..log.status() }).collect(),
+            events: ruling.rules.event_names().into_iter().map(str::to_owned).collect(),
             watch: self.0.logs.watching(),
             problems: self.0.logs.problems(),
             subscribers: self.subscribers(),
@@ -402,11 +407,11 @@ impl Feed {
 
 /// The answer to `GET /logs`.
 #[derive(Debug, serde::Serialize)]
-pub struct Status<'a> {
+pub struct Status {
     /// The logs, by name.
     pub logs: Vec<LogStatus>,
     /// The names that rules give to records.
-    pub events: Vec<&'a str>,
+    pub events: Vec<String>,
     /// How changes are learnt of.
     pub watch: Watching,
     /// Files that patterns mean and that are not followed.

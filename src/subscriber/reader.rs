@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::join::{Had, Joiner};
+use super::layout::Layout;
 use crate::event::{Reason, RotateKind};
 use crate::position::{Hint, Position};
 use crate::source::catalog::{Log, Succession};
@@ -32,6 +33,8 @@ const FINISHED_MAX: usize = 64;
 pub struct Reader {
     /// The log.
     pub log: Arc<Log>,
+    /// How its lines make records.
+    pub layout: Arc<Layout>,
     /// The generation that is read, last, and earlier ones that may still grow.
     places: Vec<Place>,
     /// Earlier generations that were read to their end and are settled.
@@ -122,6 +125,7 @@ impl Reader {
     pub fn new(log: Arc<Log>, places: Vec<Place>) -> Self {
         Reader {
             log,
+            layout: Arc::default(),
             places,
             finished: Vec::new(),
             until: None,

@@ -14,6 +14,7 @@ use super::give::Step;
 use super::keep::Throttle;
 use super::merge::Merge;
 use super::reader::{Found, Hole, Next, Reader};
+use super::ruling::Ruling;
 use super::share::Share;
 use super::sink::Sink;
 use super::start::EarlyGap;
@@ -23,7 +24,7 @@ use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, SourceId, write_ot
 use crate::record::Record;
 use crate::source::catalog::{Log, Succession};
 use crate::source::content::READ_BYTES;
-use crate::source::read::Reach;
+use crate::source::read::{Place, Reach};
 
 /// After so many bytes of records that were kept back, a checkpoint is sent.
 const CHECKPOINT_BYTES: u64 = 1 << 20;
@@ -50,12 +51,13 @@ pub enum Filled {
 /// One subscriber's stream.
 pub struct Subscription {
     pub(super) shared: Arc<Shared>,
-    wanted: Wanted,
+    pub(super) ruling: Arc<Ruling>,
+    pub(super) wanted: Wanted,
     pub(super) readers: Vec<Reader>,
-    notices: Notices,
+    pub(super) notices: Notices,
     pub(super) filter: Arc<Filter>,
     pub(super) left: Option<u64>,
-    follow: bool,
+    pub(super) follow: bool,
     pub(super) until: Option<Until>,
     early: VecDeque<Early>,
     asked: Option<String>,
@@ -63,20 +65,26 @@ pub struct Subscription {
     pub(super) asks_meaning: bool,
     turn: usize,
     /// The order of history, as long as a stream of several logs is in it.
-    merge: Option<Merge>,
+    pub(super) merge: Option<Merge>,
     caught_up: bool,
     pub(super) held_back: HeldBack,
     /// Whether what is written depends on nothing but where it stands and what it has in common with others.
     pub(super) is_shared: bool,
     pub(super) share: Arc<Share>,
+    /// What streams have in common that share.
+    pub(super) common: String,
     pub(super) throttle: Throttle,
     /// Since when it is not told what was suppressed.
     suppressed_since: Option<Instant>,
     pub(super) again_at: Option<Instant>,
+    /// Whether a log was taken away, by the operator, that may come back.
+    pub(super) lacks: bool,
+    /// Whether logs may have been taken away.
+    pub(super) stale: bool,
     /// Logs that do not fit the id.
     left_out: BTreeSet<SourceId>,
     moves: watch::Receiver<u64>,
-    own_moves: Option<watch::Receiver<u64>>,
+    pub(super) own_moves: Option<watch::Receiver<u64>>,
     /// How many records were given since that was last handed in.
     pub(super) records: u64,
     slot: Slot,
@@ -130,14 +138,15 @@ pub(super) struct HeldBack {
 }
 
 /// What the client was told of its logs; nothing if it does not want to know.
-struct Notices {
-    wanted: bool,
-    told: Vec<(bool, Option<String>)>,
+pub(super) struct Notices {
+    pub wanted: bool,
+    pub told: Vec<(bool, Option<String>)>,
 }
 
 /// What a subscription is made of.
 pub(super) struct Parts {
     pub shared: Arc<Shared>,
+    pub ruling: Arc<Ruling>,
     pub wanted: Wanted,
     pub readers: Vec<Reader>,
     pub gaps: Vec<EarlyGap>,
@@ -150,7 +159,7 @@ pub(super) struct Parts {
     pub notices: bool,
     pub asks_meaning: bool,
     pub asked: Option<String>,
-    pub share: Arc<Share>,
+    pub common: String,
     pub slot: Slot,
 }
 
@@ -172,7 +181,8 @@ impl Subscription {
             readers.iter_mut().for_each(Reader::stop_at_present_end);
         }
         let told = readers.iter().map(told).collect();
-        let is_shared = follow && parts.limit.is_none() && until.is_none() && !parts.shared.rules.throttles();
+        let is_shared = follow && parts.limit.is_none() && until.is_none() && !parts.ruling.rules.throttles();
+        readers.iter_mut().for_each(|reader| reader.layout = parts.ruling.layout(&reader.log));
         let merge = (readers.len() > 1).then(Merge::default);
         if merge.is_some() {
             readers.iter_mut().for_each(Reader::begin_history);
@@ -184,6 +194,9 @@ impl Subscription {
         };
         Subscription {
             moves: parts.shared.logs.moves(),
+            share: parts.shared.shares.of(common_under(&parts.common, &parts.ruling)),
+            common: parts.common,
+            ruling: parts.ruling,
             shared: parts.shared,
             wanted: parts.wanted,
             readers,
@@ -191,7 +204,6 @@ impl Subscription {
             asks_meaning: parts.asks_meaning || parts.until.is_some() || parts.filter.asks_meaning(),
             filter: Arc::new(parts.filter),
             is_shared,
-            share: parts.share,
             left: parts.limit,
             follow,
             until,
@@ -204,6 +216,8 @@ impl Subscription {
             throttle: Throttle::default(),
             suppressed_since: None,
             again_at: None,
+            lacks: false,
+            stale: false,
             left_out: BTreeSet::new(),
             own_moves,
             records: 0,
@@ -277,6 +291,7 @@ impl Subscription {
         self.moves.mark_unchanged();
         self.own_moves.iter_mut().for_each(watch::Receiver::mark_unchanged);
         self.again_at = None;
+        self.adopt(sink);
         self.take_in_new_logs(sink);
         self.tell_notices(sink);
         let moved = |left: Option<u64>| if left == Some(0) { Filled::End } else { Filled::Moved };
@@ -336,8 +351,8 @@ impl Subscription {
     }
 
     fn merge_with(&mut self, merge: &mut Merge, reach: Reach, sink: &mut impl Sink) -> Step {
-        let shared = self.shared.clone();
-        let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);
+        let ruling = self.ruling.clone();
+        let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
         let (mut taken, mut moved) = (0, false);
         while taken < READ_BYTES as u64 && self.left != Some(0) {
             for index in 0..self.readers.len() {
@@ -365,15 +380,15 @@ impl Subscription {
             Next::Read(place) => place,
             other => return self.tell_next(index, other, sink),
         };
-        let piece = match reader.read(place, reach, self.shared.limits.line_bytes_max) {
+        let piece = match reader.read(place, reach, self.ruling.line_bytes_max) {
             Found::Piece(piece) => piece,
             other => return self.tell_found(index, place.serial, other, sink),
         };
         let reader = &self.readers[index];
         let modified = reader.modified().and_then(|modified| Timestamp::try_from(modified).ok());
-        let joins = self.shared.way(&reader.log, self.shared.format(&reader.log, piece.head.format)).joins();
-        let shared = self.shared.clone();
-        let time_of = |log: &Log, serial: u64, line: &[u8]| shared.time_of(log, serial, line);
+        let joins = self.ruling.way(&reader.layout, reader.layout.format(piece.head.format)).joins();
+        let ruling = self.ruling.clone();
+        let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
         merge.put(index, &self.readers[index].log, piece, (modified, joins), &time_of);
         Step::Moved
     }
@@ -457,7 +472,7 @@ impl Subscription {
 
     /// Logs that appeared since belong to the stream from their beginning.
     fn take_in_new_logs(&mut self, sink: &mut impl Sink) {
-        if !self.follow || self.wanted.is_fixed() {
+        if !self.follow || self.wanted.is_fixed() && !self.lacks {
             return;
         }
         for log in self.shared.logs.all() {
@@ -470,7 +485,11 @@ impl Subscription {
                 }
                 continue;
             }
-            let reader = Reader::new(log, Vec::new());
+            let mut reader = Reader::new(
+                log.clone(),
+                log.added_at().map(|(serial, position)| Place { serial, position }).into_iter().collect(),
+            );
+            reader.layout = self.ruling.layout(&log);
             if self.notices.wanted {
                 let log = reader.log.name.to_string();
                 self.notices.told.push(told(&reader));
@@ -478,6 +497,7 @@ impl Subscription {
             }
             self.readers.push(reader);
         }
+        self.lacks &= !self.wanted.is_complete(self.readers.iter().map(|reader| &*reader.log.name));
     }
 
     /// There is no room in the id for another log: says so, once.
@@ -518,6 +538,11 @@ impl Subscription {
     }
 }
 
+/// What streams have in common that share, while `ruling` holds.
+pub(super) fn common_under(common: &str, ruling: &Ruling) -> String {
+    format!("{} {common}", ruling.version)
+}
+
 fn told(reader: &Reader) -> (bool, Option<String>) {
     let state = reader.log.state();
     (state.present, state.error.clone())
@@ -554,7 +579,7 @@ impl HeldBack {
 fn positions(readers: &[Reader], first: usize) -> Vec<Position> {
     let order = (first..readers.len()).chain(0..first.min(readers.len()));
     let mut positions = in_turn(order.map(|index| readers[index].positions()));
-    if readers.is_empty() {
+    if positions.is_empty() {
         positions.push(Position::of_no_log());
     }
     positions.truncate(CURSOR_POSITIONS_MAX);

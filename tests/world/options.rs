@@ -157,3 +157,35 @@ fn help_and_version_and_completions_and_man_go_to_standard_output() {
         assert!(String::from_utf8_lossy(&output.stdout).contains(word), "{args:?}");
     }
 }
+
+/// The words of a text that look like options, and the commands that `--help` lists.
+fn words(help: &str) -> Vec<String> {
+    let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 3);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|word| !word.is_empty());
+    options.chain(commands).map(|word| word.trim_end_matches([',', '.']).to_owned()).collect()
+}
+
+#[test]
+fn man_page_and_completions_know_every_option_and_command() {
+    let world = World::new();
+    let said = |args: &[&str]| String::from_utf8(world.setup(args).run().stdout).expect("text");
+    let wanted = words(&said(&["--help"]));
+    for word in ["--listen", "--log-format", "health", "schema", "check", "test-rules"] {
+        assert!(wanted.contains(&word.to_owned()), "{word} in {wanted:?}");
+    }
+    let man = said(&["man"]).replace('\\', "");
+    for (name, text) in [("man", man), ("bash", said(&["completions", "bash"])), ("zsh", said(&["completions", "zsh"]))] {
+        for word in &wanted {
+            assert!(text.contains(word.as_str()), "{word} in {name}");
+        }
+    }
+    let fish = said(&["completions", "fish"]);
+    for word in &wanted {
+        let option = word.strip_prefix("--").map_or(word.clone(), |name| format!("-l {name}"));
+        assert!(fish.contains(&option), "{option}");
+    }
+    for section in ["SIGNALS", "EXIT STATUS", "ENVIRONMENT", "FILES"] {
+        assert!(said(&["man"]).contains(&format!(".SH {section}\n")), "{section}");
+    }
+}

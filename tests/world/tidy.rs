@@ -32,6 +32,8 @@ const DOORS: &[(&str, &str)] = &[
     (r"\bactix_\w+", r"^http(/|\.rs$)"),
     (r"\bminiz_oxide\b", r"^(source/gzip|page/mod)\.rs$"),
     (r"\bruzstd\b", r"^source/(zstd|content)\.rs$"),
+    (r"\bschemars::", r"^config/"),
+    (r"\blistenfd::", r"^config/supervision\.rs$"),
     (r"\brustls::", r"^http/tls\.rs$"),
     (r"\bprocess::exit\b|\bExitCode\b", r"^main\.rs$"),
     (r"\bstd::env\b|\benv::(var|args|current|temp)", r"^config"),

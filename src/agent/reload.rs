@@ -1,0 +1,98 @@
+//! SIGHUP: reads the config again and takes it over while streams go on. What is wrong changes nothing.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::signal::unix::Signal;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::manager::Manager;
+use super::voice::Voice;
+use super::{following, manners, ruling};
+use crate::config::Config;
+use crate::http::Manners;
+use crate::source::follow::Follower;
+use crate::subscriber::Feed;
+
+/// The running parts that can be told something else.
+pub struct Parts<'a> {
+    /// Follows the logs.
+    pub follower: &'a Follower,
+    /// Serves them.
+    pub feed: &'a Feed,
+    /// How the server behaves.
+    pub manners: watch::Sender<Arc<Manners>>,
+    /// Our own log.
+    pub voice: Voice,
+    /// How many files of logs stay open.
+    pub log_files_max: usize,
+}
+
+/// Waits for SIGHUP.
+pub struct Reloader<'a> {
+    parts: Parts<'a>,
+    manager: &'a Manager,
+    /// What holds now.
+    config: Config,
+    /// The number of its first pattern.
+    first: usize,
+}
+
+impl<'a> Reloader<'a> {
+    /// With the config that holds.
+    pub fn new(config: Config, parts: Parts<'a>, manager: &'a Manager) -> Self {
+        Reloader { parts, manager, config, first: 0 }
+    }
+
+    /// Reads the config by `again` at every SIGHUP. Ends at one if there is no file to read: then it means what it means
+    /// to other programs.
+    pub async fn run(mut self, hangup: io::Result<Signal>, again: impl Fn() -> Result<Config, String>) {
+        let Ok(mut hangup) = hangup else { return std::future::pending().await };
+        while hangup.recv().await.is_some() {
+            if !self.config.is_from_files {
+                info!("SIGHUP, and no config file to read again: ending all streams");
+                return;
+            }
+            self.manager.reloading();
+            match again() {
+                Ok(config) => self.take_over(config).await,
+                Err(why) => self.refuse(&why),
+            }
+            self.manager.ready(&self.parts.feed.summary());
+        }
+    }
+
+    fn refuse(&self, why: &str) {
+        let why = why.trim_start_matches("error: ").trim_end().replace('\n', " ");
+        error!(why, "the config is wrong: everything stays as it was");
+        self.parts.manners.send_modify(|now| *now = Arc::new(Manners { config_is_good: false, ..Manners::clone(now) }));
+    }
+
+    /// The rules first, so that no log is served under others than its own; then the logs.
+    async fn take_over(&mut self, config: Config) {
+        let Parts { follower, feed, manners: sender, voice, log_files_max } = &self.parts;
+        let first = self.first + self.config.logs.len();
+        feed.rule(ruling(&config, first));
+        follower.follow_instead(config.logs.clone(), following(&config, *log_files_max));
+        feed.look().await;
+        feed.logs_changed(first);
+        sender.send_replace(Arc::new(manners(&config)));
+        if let (Some(shown), Some(new)) = (&self.config.tls, &config.tls) {
+            shown.show(new);
+        }
+        voice.set_level(config.log_level);
+        let fixed = config.fixed().into_iter().zip(self.config.fixed());
+        let changed: Vec<&str> = fixed.filter(|(new, now)| new.1 != now.1).map(|(new, _)| new.0).collect();
+        if !changed.is_empty() {
+            warn!(
+                keys = changed.join(", "),
+                "these have changed in the config and need a restart; until then they stay as they were"
+            );
+        }
+        info!(logs = feed.logs().len(), "the config was read again");
+        // What needs a restart stays what it is, so that it is told again the next time.
+        self.config = config.with_fixed(&self.config);
+        self.first = first;
+    }
+}
