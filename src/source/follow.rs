@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::append::Block;
 use super::catalog::{Log, Logs, Problem};
@@ -403,7 +403,13 @@ impl Rounds {
         }
         self.alarm.heed(self.by_path.keys().cloned());
         self.kit.watch.set(&folders);
-        self.logs.set_watching(self.kit.watch.status());
+        let (said, now) = (self.logs.watching().degraded, self.kit.watch.status());
+        match &now.degraded {
+            Some(why) if said.is_none() => warn!(why, "not all changes are notified: what is not watched is polled"),
+            None if said.is_some() => info!("all changes are notified again"),
+            _ => {}
+        }
+        self.logs.set_watching(now);
     }
 
     /// Forgets logs that no pattern means any more and that never had a file: a path that turned out to be a folder.
