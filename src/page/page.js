@@ -21,6 +21,8 @@ import { work } from "./worker.js";
 /** @param {string} id @returns {any} */
 const byId = (id) => globalThis.document?.getElementById(id);
 const [lines, box, live, canvas] = [byId("lines"), byId("find"), byId("live"), byId("histogram")];
+/** So long a frame is waited for. */
+const FRAME_MS_MAX = 200;
 const themes = ["system", "light", "dark", "contrast"];
 
 class Ops {
@@ -48,6 +50,11 @@ class Ops {
       changed: (how) => this.#changed(how),
       state: () => this.#state(),
       arrived: (rows) => this.bar.arrived(rows),
+      painted: () => new Promise((done) => {
+        // A hidden tab has no frames.
+        requestAnimationFrame(() => setTimeout(done));
+        setTimeout(done, FRAME_MS_MAX);
+      }),
       keep: () => (this.list.following ? null : [this.list.from, this.list.to]),
     });
     this.rows = this.view.rows;

@@ -15,6 +15,7 @@ import { ownPosition } from "./row.js";
  * @typedef {object} Listener
  * @property {(how: "above" | "below" | "all") => void} changed rows came or went
  * @property {() => void} state anything else changed
+ * @property {() => Promise<unknown>} painted what there is can be seen: what is not in a hurry may follow
  * @property {(rows: Row[]) => void} arrived live rows, shown or not
  * @property {() => [number, number] | null} keep rows that must stay, while the reader stands still
  */
@@ -181,8 +182,9 @@ export class View {
     this.loaded = true;
     this.tell.changed("all");
     this.tell.state();
+    await this.tell.painted();
     // More than what is in view, for the histogram and a first look back.
-    if (!at) this.loadOlder();
+    if (!at && !signal.aborted) this.loadOlder();
   }
 
   /** Reads a page of older rows, if there are any; goes on searching until there is one. */

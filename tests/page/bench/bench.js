@@ -55,7 +55,7 @@ try {
 
   /** @type {number[]} */
   const firsts = [];
-  for (let round = 0; round < 7; round++) {
+  for (let round = 0; round < 21; round++) {
     const page = await context.newPage();
     await page.addInitScript(() => {
       new MutationObserver((_, observer) => {

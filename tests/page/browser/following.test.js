@@ -149,6 +149,7 @@ test("a hidden tab keeps up without animation frames, and its title tells of err
   log.write(5);
   const page = await open(context, await world.start());
   await until(page, (lines) => lines.length === 5, "history");
+  await says(page, "#state", /^Live$/);
   await page.evaluate(() => {
     Object.defineProperty(document, "hidden", { value: true, configurable: true });
     globalThis.requestAnimationFrame = () => 0;
