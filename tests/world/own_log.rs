@@ -46,6 +46,8 @@ fn adventures(format: &str) -> String {
     drop(agent.send(&get("/events?follow=false").header("Last-Event-ID", "hunter2")).body());
     lines(&mut log);
     log.cut();
+    // What is written next is the same as before: it is seen that nothing was there meanwhile.
+    agent.logs();
     lines(&mut log);
     log.copytruncate();
     lines(&mut log);
