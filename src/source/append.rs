@@ -100,7 +100,7 @@ impl Block {
     /// The first `length` bytes, as they stand where that is most of the block; else a copy, so that little content keeps
     /// little memory.
     fn take(&mut self, length: usize) -> Bytes {
-        if length < BLOCK_BYTES - BLOCK_BYTES / 8 {
+        if length < BLOCK_BYTES / 4 * 3 {
             return Bytes::copy_from_slice(&self.bytes[..length]);
         }
         let mut next = self.spare.pop().unwrap_or_default();
