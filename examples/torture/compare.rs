@@ -13,7 +13,7 @@ use crate::client::Events;
 use crate::tally::{Counts, Tally};
 use crate::writer::{Rotation, Writer, origin};
 
-/// How many lines there are between two rotations.
+/// How many lines there are between two rotations, unless it is said.
 const LINES: u64 = 2000;
 /// How long a reader may say nothing before it is taken to have nothing more.
 const QUIET: Duration = Duration::from_secs(2);
@@ -22,7 +22,8 @@ const QUIET: Duration = Duration::from_secs(2);
 pub fn run(options: &Options) -> io::Result<bool> {
     let rotations = options.rotations();
     let share = options.time / rotations.len() as u32;
-    println!("| rotation, every {LINES} lines | lines | `tail -F` lost | doubled | sidetail lost | doubled | told |");
+    let lines = options.lines.unwrap_or(LINES);
+    println!("| rotation, every {lines} lines | lines | `tail -F` lost | doubled | sidetail lost | doubled | told |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
     let mut kept = true;
     for how in rotations {
@@ -40,7 +41,7 @@ pub fn run(options: &Options) -> io::Result<bool> {
 fn one(options: &Options, how: Rotation, time: Duration) -> io::Result<(u64, Counts, Counts)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("app.log");
-    let mut writer = Writer::new(path.clone())?;
+    let mut writer = Writer::new(path.clone(), options.kept)?;
     let agent = Agent::start(options, folder.path())?;
     let port = agent.port;
     thread::scope(|scope| {
@@ -55,7 +56,7 @@ fn one(options: &Options, how: Rotation, time: Duration) -> io::Result<(u64, Cou
         let _ = began.recv();
         let end = Instant::now() + time;
         while Instant::now() < end {
-            writer.write(LINES, options.rate)?;
+            writer.write(options.lines.unwrap_or(LINES), options.rate)?;
             writer.rotate(how)?;
         }
         writer.write(1, 0)?;

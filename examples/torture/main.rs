@@ -31,6 +31,12 @@ struct Options {
     /// Lines per second; 0 is as fast as it goes
     #[arg(long, default_value_t = 20_000)]
     rate: u64,
+    /// How many lines there are between two rotations: 2,000, or for the soak up to 20,000
+    #[arg(long)]
+    lines: Option<u64>,
+    /// How many rotated files are kept
+    #[arg(long, default_value_t = 60)]
+    kept: usize,
     /// The seed of everything random
     #[arg(long)]
     seed: Option<u64>,

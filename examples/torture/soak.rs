@@ -29,7 +29,7 @@ const TARGETS: [&str; 6] = [
     "/events?from=start",
     "/events?from=start&exclude=nothing-has-this",
 ];
-/// How many lines there are between two rotations, at most.
+/// How many lines there are between two rotations at most, unless it is said.
 const LINES: u64 = 20_000;
 /// How long clients may take to get the rest at the end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,8 +50,10 @@ pub fn run(options: &Options) -> io::Result<bool> {
     let (seed, folder) = (options.seed(), tempfile::tempdir()?);
     println!("seed {seed}, {} clients, {} logs of {} lines/s each", TARGETS.len(), LOGS.len(), options.rate);
     let shared = Arc::new(Shared::default());
-    let written: Vec<Mutex<Writer>> =
-        LOGS.iter().map(|(name, _)| Writer::new(folder.path().join(name)).map(Mutex::new)).collect::<Result<_, _>>()?;
+    let written: Vec<Mutex<Writer>> = LOGS
+        .iter()
+        .map(|(name, _)| Writer::new(folder.path().join(name), options.kept).map(Mutex::new))
+        .collect::<Result<_, _>>()?;
     let mut agent = Agent::start(options, folder.path())?;
     let port = agent.port;
     thread::scope(|scope| {
@@ -61,7 +63,7 @@ pub fn run(options: &Options) -> io::Result<bool> {
         }
         for (index, (writer, (_, rotations))) in written.iter().zip(LOGS).enumerate() {
             let (shared, chance) = (shared.clone(), Chance(seed + 100 + index as u64));
-            scope.spawn(move || write(&shared, writer, rotations, options.rate, chance));
+            scope.spawn(move || write(&shared, writer, rotations, options, chance));
         }
         let outcome = operate(&shared, &mut agent, &written, options.time, Chance(seed + 1000));
         shared.ending.store(true, Ordering::Relaxed);
@@ -78,8 +80,9 @@ pub fn run(options: &Options) -> io::Result<bool> {
 }
 
 /// Writes and rotates until the end.
-fn write(shared: &Shared, writer: &Mutex<Writer>, rotations: &[Rotation], rate: u64, mut chance: Chance) {
-    let mut due = chance.below(LINES);
+fn write(shared: &Shared, writer: &Mutex<Writer>, rotations: &[Rotation], options: &Options, mut chance: Chance) {
+    let lines = options.lines.unwrap_or(LINES);
+    let (rate, mut due) = (options.rate, chance.below(lines));
     while !shared.ending.load(Ordering::Relaxed) {
         let mut writer = writer.lock().expect("no writer panics");
         let count = due.min(rate.max(1000) / 20);
@@ -88,7 +91,7 @@ fn write(shared: &Shared, writer: &Mutex<Writer>, rotations: &[Rotation], rate: 
         if due == 0 {
             let how = rotations[chance.below(rotations.len() as u64) as usize];
             writer.rotate(how).expect("rotating the log");
-            due = 1 + chance.below(LINES);
+            due = 1 + chance.below(lines);
         }
     }
     writer.lock().expect("no writer panics").write(1, 0).expect("writing the log");

@@ -10,9 +10,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use clap::ValueEnum;
 
-/// How many rotated files are kept.
-const KEPT: usize = 60;
-
 /// A way to rotate a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Rotation {
@@ -57,12 +54,14 @@ pub struct Writer {
     /// the same file.
     pub late: BTreeMap<u64, u64>,
     pub rotations: u64,
+    /// How many rotated files are kept.
+    kept: usize,
 }
 
 impl Writer {
-    pub fn new(path: PathBuf) -> io::Result<Self> {
+    pub fn new(path: PathBuf, kept: usize) -> io::Result<Self> {
         let file = append(&path)?;
-        Ok(Writer { path, file, next: 0, late: BTreeMap::new(), rotations: 0 })
+        Ok(Writer { path, file, next: 0, late: BTreeMap::new(), rotations: 0, kept })
     }
 
     /// Writes so many lines, spread over the time that they take at `rate` lines a second.
@@ -144,7 +143,7 @@ impl Writer {
 
     /// Moves every rotated file up by one and forgets the oldest; the name that is free then.
     fn make_room(&self) -> io::Result<PathBuf> {
-        for number in (1..KEPT).rev() {
+        for number in (1..self.kept).rev() {
             for end in ["", ".gz"] {
                 let from = self.rotated(number, end);
                 if from.exists() {
@@ -154,7 +153,7 @@ impl Writer {
         }
         for end in ["", ".gz"] {
             // There may be none so old.
-            let _ = fs::remove_file(self.rotated(KEPT, end));
+            let _ = fs::remove_file(self.rotated(self.kept, end));
         }
         Ok(self.rotated(1, ""))
     }

@@ -64,6 +64,8 @@ pub(super) struct Followed {
     pub(super) asleep: Option<Dormant>,
     pub(super) replaced: Vec<Replaced>,
     pub(super) siblings: Vec<Sibling>,
+    /// Whether none is missing among them: it is not known where they were renamed all the time while they were listed.
+    pub(super) all_siblings: bool,
     pub(super) folder_stamps: Vec<Stamp>,
     /// What is wrong with a rotated file, in words.
     pub(super) sibling_error: Option<String>,
@@ -113,6 +115,7 @@ impl Followed {
             asleep: None,
             replaced: Vec::new(),
             siblings: Vec::new(),
+            all_siblings: true,
             folder_stamps: Vec::new(),
             sibling_error: None,
             siblings_again: None,

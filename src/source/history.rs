@@ -25,6 +25,9 @@ const LOST_MAX: usize = 64;
 /// How long after a rotated file could not be read the next try is made.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the rotated files of a new log are listed at most, while they are renamed all the time.
+const LISTING_MAX: Duration = Duration::from_secs(2);
+
 impl Followed {
     /// Whether names in the log's folders may have changed since the last time that this was asked.
     pub(super) fn folders_changed(&mut self, kit: &mut Kit) -> bool {
@@ -45,7 +48,10 @@ impl Followed {
             let _ = open_regular(&self.log.path()).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
         }
         let held = self.log.state().newest().map(|live| live.identity);
-        let found = self.open_siblings(kit);
+        let mut found = self.open_siblings(kit);
+        while !self.all_siblings && now.elapsed() < LISTING_MAX {
+            found = self.open_siblings(kit);
+        }
         // Read on after the listing: it may be one of those listed by now, even compressed. All that is listed was missed.
         self.was_empty = false;
         let _ = self.read_live(kit);
@@ -132,8 +138,10 @@ impl Followed {
         drop(state);
         let found = open_siblings(&self.home, &mut kit.folders, |identity| known.contains(identity));
         self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
+        self.all_siblings = found.is_sure;
         self.sibling_error = found.error;
-        self.siblings_again = found.again.then(|| Instant::now() + UNREADABLE_PAUSE);
+        let pause = if found.is_sure { UNREADABLE_PAUSE } else { Duration::ZERO };
+        self.siblings_again = (found.again || !found.is_sure).then(|| Instant::now() + pause);
         let at = |generation: &Generation| self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
         self.log.update(|state| {
             for generation in state.generations.iter_mut().filter(|generation| generation.storage != Storage::Lost) {
@@ -158,6 +166,7 @@ impl Followed {
         // Where rotated files are kept and the earlier one is not among them any more, others may have been between; and
         // others were there where more lost the name than are known.
         let removed = std::mem::take(&mut self.removals) > 1 + missed.len();
+        let continuity = if self.all_siblings { continuity } else { Continuity::Assumed };
         let suspect = continuity == Continuity::Assumed && (removed || !self.siblings.is_empty());
         let renamed = Succession { kind, continuity, doubt: suspect.then_some(Reason::Overrun) };
         let first = if kind.is_in_place() { Succession::truncation(kind) } else { renamed };
@@ -235,15 +244,27 @@ impl Followed {
             // Those that follow it in the listing follow it indeed; before each truncation something may be destroyed.
             succession = match first.kind.is_in_place() {
                 true => Succession::truncation(first.kind),
-                false => Succession { kind: first.kind, continuity: Continuity::Proved, doubt: None },
+                false => self.listed(first.kind),
             };
         }
         succession
     }
 
+    /// How a file follows the one before it in the listing.
+    pub(super) fn listed(&self, kind: RotateKind) -> Succession {
+        match self.all_siblings {
+            true => Succession { kind, continuity: Continuity::Proved, doubt: None },
+            false => Succession { kind, continuity: Continuity::Assumed, doubt: Some(Reason::Overrun) },
+        }
+    }
+
     /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
     pub(super) fn refresh_siblings(&mut self, kit: &mut Kit) -> bool {
         let unknown: Vec<Generation> = self.open_siblings(kit).into_iter().filter_map(|(_, opened)| Some(opened?.0)).collect();
+        if !self.all_siblings {
+            // What is not listed may be there all the same: it is looked for again at the next look.
+            return false;
+        }
         let mut generations = self.log.state().generations.clone();
         let live = self.live_serial();
         for generation in generations.iter_mut().filter(|generation| Some(generation.serial) != live) {

@@ -61,20 +61,21 @@ pub struct Sibling {
     suffix: Suffix,
 }
 
-/// The rotated files of a log, the oldest first. Lists again until nothing changed
-/// meanwhile: a rename during the listing would hide a file.
-pub fn siblings(home: &Home, folders: &mut Folders) -> Vec<Sibling> {
-    let mut before = list(home, folders);
+/// The rotated files of a log, the oldest first, and whether none of them is missing: a rename during the listing would hide
+/// a file, so it lists again until nothing changed meanwhile.
+pub fn siblings(home: &Home, folders: &mut Folders) -> (Vec<Sibling>, bool) {
+    let (mut before, mut is_sure) = (list(home, folders), false);
     for _ in 0..LISTINGS_MAX {
         let now = list(home, folders);
         let same = |(one, other): (&Sibling, &Sibling)| one.path == other.path && one.identity == other.identity;
-        if before.len() == now.len() && before.iter().zip(&now).all(same) {
+        is_sure = before.len() == now.len() && before.iter().zip(&now).all(same);
+        if is_sure {
             break;
         }
         before = now;
     }
     let skipped = before.len().saturating_sub(SIBLINGS_MAX);
-    before.split_off(skipped)
+    (before.split_off(skipped), is_sure)
 }
 
 fn list(home: &Home, folders: &mut Folders) -> Vec<Sibling> {
@@ -161,6 +162,8 @@ pub struct Found {
     pub error: Option<String>,
     /// Whether one of them can't be read now, but perhaps later.
     pub again: bool,
+    /// Whether none is missing.
+    pub is_sure: bool,
 }
 
 /// Lists the rotated files of a log, and opens those that are not `known`. Starts again when one that was listed is gone:
@@ -170,7 +173,8 @@ pub fn open_siblings(home: &Home, folders: &mut Folders, known: impl Fn(&FileIde
     for _ in 0..LISTINGS_MAX {
         found = Found::default();
         let mut gone = false;
-        let siblings = siblings(home, folders);
+        let (siblings, is_sure) = siblings(home, folders);
+        found.is_sure = is_sure;
         let old = siblings.len().saturating_sub(OPEN_MAX);
         for (place, sibling) in siblings.into_iter().enumerate() {
             let opened = if known(&sibling.identity) {
@@ -197,6 +201,7 @@ pub fn open_siblings(home: &Home, folders: &mut Folders, known: impl Fn(&FileIde
         if !gone {
             break;
         }
+        found.is_sure = false;
     }
     found
 }
@@ -260,7 +265,7 @@ mod tests {
         }
         let name = |sibling: &Sibling| sibling.path.file_name().unwrap().to_str().unwrap().to_string();
         let home = Home { live: folder.path().join("app.log"), rotated: None };
-        siblings(&home, &mut Folders::default()).iter().map(name).collect()
+        siblings(&home, &mut Folders::default()).0.iter().map(name).collect()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::followed::{Awaited, Followed, Kit, live_generation, publish, real_pat
 use super::generation::{Generation, Phase, open_regular};
 use super::identity::FileIdentity;
 use super::read::Trouble;
-use crate::event::{Continuity, RotateKind};
+use crate::event::RotateKind;
 
 /// How long it is waited at most to hear what happened to a log's name, while it goes from one file to the next.
 const HEARING: Duration = Duration::from_secs(1);
@@ -222,7 +222,7 @@ impl Followed {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
             }
         });
-        let first = Succession { kind: RotateKind::Copytruncate, continuity: Continuity::Proved, doubt: None };
+        let first = self.listed(RotateKind::Copytruncate);
         let succession = self.insert(kit, missed, first, Instant::now());
         self.begin(kit, opened, Some(succession))
     }
