@@ -26,7 +26,7 @@ const LOST_MAX: usize = 64;
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the rotated files of a new log are listed at most, while they are renamed all the time.
-const LISTING_MAX: Duration = Duration::from_secs(2);
+const LISTING_MAX: Duration = Duration::from_millis(500);
 
 impl Followed {
     /// Whether names in the log's folders may have changed since the last time that this was asked.
