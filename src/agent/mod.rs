@@ -1,5 +1,6 @@
 //! The running agent: puts follower, feed and server together, hears signals, and tells a service manager how it goes.
 
+mod limits;
 mod listen;
 mod manager;
 mod reload;
@@ -9,7 +10,6 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -20,13 +20,12 @@ use crate::http::{self, Listener, Manners};
 use crate::source::follow;
 use crate::subscriber::ruling::Ruling;
 use crate::subscriber::{Feed, Limits};
+use limits::Share;
 use listen::bind;
 use manager::Manager;
 use reload::{Parts, Reloader};
 use voice::Voice;
 
-/// About how many descriptors the agent takes before it opens a log.
-const OWN_FILES: usize = 16;
 /// For how long the follower may be at one thing before it counts as stuck, where no watchdog says it.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// And at least: when all is quiet it turns once a second.
@@ -46,18 +45,17 @@ pub fn serve(
     voice: Voice,
     again: impl Fn() -> Result<Config, String>,
 ) -> io::Result<()> {
-    let open_files_max = raise_file_limit();
+    let share = Share::of_system(config.subscribers_max);
     let bound = bind(&config, handed_over)?;
     info!(version = env!("CARGO_PKG_VERSION"), address = bound.address, patterns = config.logs.len(), "starting");
-    let log_files_max = (open_files_max / 2).saturating_sub(OWN_FILES).max(1);
-    let (logs, follower) = follow::follow(config.logs.clone(), following(&config, log_files_max))?;
-    let feed = Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: config.subscribers_max });
+    let (logs, follower) = follow::follow(config.logs.clone(), following(&config, share.log_files))?;
+    let feed = Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: share.subscribers });
     let (manners, mannered) = watch::channel(Arc::new(manners(&config)));
     let settings = http::Settings {
         base_path: config.base_path.clone(),
         manners: mannered,
         grace: config.grace,
-        subscribers_max: config.subscribers_max,
+        connections_max: share.connections,
         tls: config.tls.clone(),
         stuck_after: supervision.watchdog.unwrap_or(STUCK_AFTER).max(STUCK_AFTER_LEAST),
     };
@@ -68,7 +66,7 @@ pub fn serve(
         if announce(&bound.address).is_err() {
             warn!("standard output is closed; listening on {}", bound.address);
         }
-        let parts = Parts { follower: &follower, feed: &feed, manners, voice, log_files_max };
+        let parts = Parts { follower: &follower, feed: &feed, manners, voice, log_files_max: share.log_files };
         tokio::select! {
             () = stop => {}
             () = report(&manager, &feed) => {}
@@ -159,14 +157,4 @@ fn stop_signal() -> impl Future<Output = ()> {
             _ = interrupt.recv() => info!("SIGINT: ending all streams"),
         }
     }
-}
-
-/// Every log and every subscriber takes a descriptor: allow as many as the system lets us. How many that is.
-fn raise_file_limit() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).is_err() {
-        warn!(limit = ?limit.current, "the limit of open files can't be raised");
-    }
-    let limit = getrlimit(Resource::Nofile).current;
-    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }

@@ -18,6 +18,8 @@ use crate::subscriber::Feed;
 
 /// A stream that has not been at the end of what there is for so long counts as behind.
 const BEHIND: Duration = Duration::from_secs(10);
+/// How long it is not said again that clients are sent away.
+const WARN_PAUSE_SECONDS: u64 = 60;
 /// Why requests are refused, as metrics name it, and the status that says so.
 const REFUSALS: [(&str, StatusCode); 6] = [
     ("bad-request", StatusCode::BAD_REQUEST),
@@ -33,12 +35,24 @@ const REFUSALS: [(&str, StatusCode); 6] = [
 pub struct Counts {
     sent_bytes: [AtomicU64; Format::ALL.len()],
     refusals: [AtomicU64; REFUSALS.len()],
+    /// When it was said last that clients are sent away, in seconds since the server began, and one more.
+    warned: AtomicU64,
 }
 
 impl Counts {
     /// Notes bytes of a stream's body.
     pub fn note_sent(&self, format: Format, bytes: usize) {
         self.sent_bytes[format as usize].fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Whether it is time to say that clients are sent away: not again within a minute.
+    pub fn is_time_to_warn(&self, now: Duration) -> bool {
+        let (now, last) = (now.as_secs() + 1, self.warned.load(Ordering::Relaxed));
+        let is_time = last == 0 || now >= last + WARN_PAUSE_SECONDS;
+        if is_time {
+            self.warned.store(now, Ordering::Relaxed);
+        }
+        is_time
     }
 
     /// Notes the status of an answer, if it refuses something.

@@ -29,8 +29,6 @@ const ALLOWED: &str = "GET, HEAD, OPTIONS";
 const WRITE_BYTES: usize = 128 * 1024;
 /// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many connections there may be that are not subscribers.
-const OTHER_CONNECTIONS: usize = 256;
 /// How long a vanished client's connection is kept.
 const VANISHED: Duration = Duration::from_secs(60);
 
@@ -69,8 +67,8 @@ pub struct Settings {
     pub manners: watch::Receiver<Arc<Manners>>,
     /// How long streams may take to end.
     pub grace: Duration,
-    /// How many subscribers there may be.
-    pub subscribers_max: usize,
+    /// How many connections there may be.
+    pub connections_max: usize,
     /// The certificate to show on a TCP socket; none means plain HTTP.
     pub tls: Option<tls::Tls>,
     /// For how long the follower may be at one thing before it counts as stuck.
@@ -134,7 +132,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         .h1_write_buffer_size(WRITE_BYTES)
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(Duration::from_secs(1))
-        .max_connections(settings.subscribers_max.saturating_add(OTHER_CONNECTIONS))
+        .max_connections(settings.connections_max)
         .shutdown_timeout(settings.grace.as_secs_f64().ceil() as u64)
         .disable_signals()
         .on_connect(|connection, _| {

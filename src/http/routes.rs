@@ -11,7 +11,7 @@ use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::metrics::{self, Server};
 use super::query::{Defaults, Format, StreamRequest, parse};
@@ -106,7 +106,11 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     let manners = state.manners();
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
     let (notices, id_given) = (wanted.notices, id.is_some());
-    let mut starting = match state.feed.subscribe(wanted).await {
+    let subscribed = state.feed.subscribe(wanted).await;
+    if matches!(subscribed, Err(subscriber::Refusal::Busy)) && state.counts.is_time_to_warn(state.born.elapsed()) {
+        warn!(subscribers = state.feed.subscribers_max(), "clients are sent away: there are as many subscribers as there may be");
+    }
+    let mut starting = match subscribed {
         Ok(starting) => Box::pin(starting),
         Err(subscriber::Refusal::Busy) if format == Format::Sse => {
             state.counts.note_status(StatusCode::SERVICE_UNAVAILABLE);

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::append::Block;
 use super::catalog::{Log, Logs, Problem};
@@ -339,7 +339,13 @@ impl Rounds {
             self.by_path.entry(path).or_default().push(index);
         }
         self.watch.set(&folders);
-        self.logs.set_watching(self.watch.status());
+        let (said, now) = (self.logs.watching().degraded, self.watch.status());
+        match &now.degraded {
+            Some(why) if said.is_none() => warn!(why, "not all changes are notified: what is not watched is polled"),
+            None if said.is_some() => info!("all changes are notified again"),
+            _ => {}
+        }
+        self.logs.set_watching(now);
         self.watched.len() > before
     }
 

@@ -37,6 +37,7 @@ mod slow_start;
 mod capacity;
 mod cases;
 mod ending;
+mod limits;
 mod load;
 mod merged;
 mod metrics;

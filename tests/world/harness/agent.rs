@@ -51,6 +51,12 @@ impl Setup {
         self
     }
 
+    /// With the way of watching that its arguments say, whatever is chosen for all.
+    pub fn watch_unsaid(mut self) -> Self {
+        self.watch = None;
+        self
+    }
+
     /// On a port that nobody gets by chance, so that it is free again when the agent comes back.
     pub fn on_a_port_of_its_own(mut self) -> Self {
         let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
