@@ -42,6 +42,13 @@ impl Usage {
     }
 }
 
+/// Memory that this process has for itself and can't be taken back, in bytes.
+pub fn private_bytes() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let mut pages = statm.split(' ').skip(1).map_while(|pages| pages.parse::<u64>().ok());
+    Some(pages.next()?.saturating_sub(pages.next()?) * page_size() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 mod limits;
 mod listen;
 mod manager;
+mod memory;
 mod reload;
 pub mod voice;
 
@@ -23,6 +24,7 @@ use crate::subscriber::{Feed, Limits};
 use limits::Share;
 use listen::bind;
 use manager::Manager;
+use memory::Budget;
 use reload::{Parts, Reloader};
 use voice::Voice;
 
@@ -45,17 +47,20 @@ pub fn serve(
     voice: Voice,
     again: impl Fn() -> Result<Config, String>,
 ) -> io::Result<()> {
+    let budget = Budget::of_system();
     let share = Share::of_system(config.subscribers_max);
     let bound = bind(&config, handed_over)?;
     info!(version = env!("CARGO_PKG_VERSION"), address = bound.address, patterns = config.logs.len(), "starting");
-    let (logs, follower) = follow::follow(config.logs.clone(), following(&config, share.log_files))?;
-    let feed = Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: share.subscribers });
+    let (logs, follower) = follow::follow(config.logs.clone(), following(&config, share.log_files, budget))?;
+    let feed =
+        Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: share.subscribers, shared_bytes_max: budget.shared_bytes });
     let (manners, mannered) = watch::channel(Arc::new(manners(&config)));
     let settings = http::Settings {
         base_path: config.base_path.clone(),
         manners: mannered,
         grace: config.grace,
         connections_max: share.connections,
+        memory_bytes_max: budget.limit,
         tls: config.tls.clone(),
         stuck_after: supervision.watchdog.unwrap_or(STUCK_AFTER).max(STUCK_AFTER_LEAST),
     };
@@ -66,7 +71,7 @@ pub fn serve(
         if announce(&bound.address).is_err() {
             warn!("standard output is closed; listening on {}", bound.address);
         }
-        let parts = Parts { follower: &follower, feed: &feed, manners, voice, log_files_max: share.log_files };
+        let parts = Parts { follower: &follower, feed: &feed, manners, voice, log_files_max: share.log_files, budget };
         tokio::select! {
             () = stop => {}
             () = report(&manager, &feed) => {}
@@ -82,10 +87,10 @@ pub fn serve(
     ended
 }
 
-fn following(config: &Config, open_files_max: usize) -> follow::Settings {
+fn following(config: &Config, open_files_max: usize, budget: Budget) -> follow::Settings {
     follow::Settings {
         watch: config.watch,
-        hot_tail_bytes: config.hot_tail_bytes,
+        hot_tail_bytes: config.hot_tail_bytes.unwrap_or(budget.hot_tail_bytes),
         hold_time: config.hold_time,
         hold_bytes: config.hold_bytes,
         open_files_max,

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::manager::Manager;
+use super::memory::Budget;
 use super::voice::Voice;
 use super::{following, manners, ruling};
 use crate::config::Config;
@@ -27,6 +28,8 @@ pub struct Parts<'a> {
     pub voice: Voice,
     /// How many files of logs stay open.
     pub log_files_max: usize,
+    /// How memory is shared out.
+    pub budget: Budget,
 }
 
 /// Waits for SIGHUP.
@@ -71,10 +74,10 @@ impl<'a> Reloader<'a> {
 
     /// The rules first, so that no log is served under others than its own; then the logs.
     async fn take_over(&mut self, config: Config) {
-        let Parts { follower, feed, manners: sender, voice, log_files_max } = &self.parts;
+        let Parts { follower, feed, manners: sender, voice, log_files_max, budget } = &self.parts;
         let first = self.first + self.config.logs.len();
         feed.rule(ruling(&config, first));
-        follower.follow_instead(config.logs.clone(), following(&config, *log_files_max));
+        follower.follow_instead(config.logs.clone(), following(&config, *log_files_max, *budget));
         feed.look().await;
         feed.logs_changed(first);
         sender.send_replace(Arc::new(manners(&config)));

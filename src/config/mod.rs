@@ -141,8 +141,8 @@ pub struct Config {
     pub grace: Duration,
     /// The longest line that is delivered whole, in bytes.
     pub line_bytes_max: usize,
-    /// Memory for the newest bytes of all logs, in bytes.
-    pub hot_tail_bytes: usize,
+    /// Memory for the newest bytes of all logs, in bytes; none where the machine decides.
+    pub hot_tail_bytes: Option<usize>,
     /// How long a replaced file stays open.
     pub hold_time: Duration,
     /// How many bytes of replaced files stay open.
@@ -264,7 +264,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         retry: time(options.retry, 2),
         grace: time(options.grace, 5),
         line_bytes_max: options.max_line.map_or(256 << 10, |LineSize(bytes)| bytes as usize),
-        hot_tail_bytes: usize::try_from(options.hot_tail.unwrap_or(Size(8 << 20)).0).unwrap_or(usize::MAX),
+        hot_tail_bytes: options.hot_tail.map(|Size(bytes)| usize::try_from(bytes).unwrap_or(usize::MAX)),
         hold_time: time(options.hold_time, 600),
         hold_bytes: options.hold_bytes.unwrap_or(Size(1 << 30)).0,
         subscribers_max: options.max_subscribers.unwrap_or(Count(1024)).0,
@@ -338,7 +338,8 @@ impl Config {
         line("retry", Time(self.retry).to_string());
         line("grace", Time(self.grace).to_string());
         line("max-line", Size(self.line_bytes_max as u64).to_string());
-        line("hot-tail", Size(self.hot_tail_bytes as u64).to_string());
+        let default = || "8MiB, or an eighth of the memory that there may be".into();
+        line("hot-tail", self.hot_tail_bytes.map_or_else(default, |bytes| Size(bytes as u64).to_string()));
         line("hold-time", Time(self.hold_time).to_string());
         line("hold-bytes", Size(self.hold_bytes).to_string());
         line("max-subscribers", self.subscribers_max.to_string());

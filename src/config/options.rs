@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_MAX_LINE", value_name = "SIZE")]
     #[serde(alias = "max_line")]
     pub max_line: Option<LineSize>,
-    /// Memory for the newest bytes of all logs together [default: 8MiB]
+    /// Memory for the newest bytes of all logs together [default: 8MiB, or an eighth of a lower memory limit]
     #[arg(long, env = "SIDETAIL_HOT_TAIL", value_name = "SIZE")]
     #[serde(alias = "hot_tail")]
     pub hot_tail: Option<Size>,

@@ -1,7 +1,7 @@
 //! `GET /metrics`: every number that is counted, gathered when it is asked for.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use actix_web::HttpRequest;
@@ -37,12 +37,26 @@ pub struct Counts {
     refusals: [AtomicU64; REFUSALS.len()],
     /// When it was said last that clients are sent away, in seconds since the server began, and one more.
     warned: AtomicU64,
+    /// Streams that were asked for: the second, how many in it, how many in the one before.
+    begun: Mutex<(u64, u64, u64)>,
 }
 
 impl Counts {
     /// Notes bytes of a stream's body.
     pub fn note_sent(&self, format: Format, bytes: usize) {
         self.sent_bytes[format as usize].fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many streams were asked for in this second and the one before, this one too.
+    pub fn begun_lately(&self, now: Duration) -> u64 {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let (second, count, before) = *begun;
+        *begun = match now.as_secs().saturating_sub(second) {
+            0 => (second, count + 1, before),
+            1 => (second + 1, 1, count),
+            _ => (now.as_secs(), 1, 0),
+        };
+        begun.1 + begun.2
     }
 
     /// Whether it is time to say that clients are sent away: not again within a minute.

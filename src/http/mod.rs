@@ -21,12 +21,15 @@ use actix_web::{App, HttpServer, middleware, rt};
 use rustix::net::sockopt;
 use tokio::sync::{Semaphore, watch};
 
+use crate::process::private_bytes;
 use crate::subscriber::Feed;
 
 /// The methods that are answered.
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
 /// How much is gathered for one write to a socket, in bytes.
 const WRITE_BYTES: usize = 128 * 1024;
+/// How much memory a stream takes whose client does not read, about, in bytes.
+const STREAM_BYTES: u64 = 192 * 1024;
 /// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a vanished client's connection is kept.
@@ -69,6 +72,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How many connections there may be.
     pub connections_max: usize,
+    /// How much memory there may be, in bytes, if that is limited.
+    pub memory_bytes_max: Option<u64>,
     /// The certificate to show on a TCP socket; none means plain HTTP.
     pub tls: Option<tls::Tls>,
     /// For how long the follower may be at one thing before it counts as stuck.
@@ -85,11 +90,20 @@ struct State {
     counts: Arc<metrics::Counts>,
     started: SystemTime,
     stuck_after: Duration,
+    memory_bytes_max: Option<u64>,
     born: Instant,
     stopping: watch::Receiver<bool>,
 }
 
 impl State {
+    /// Whether there is no memory for another stream: a quarter is left for those that are open, and those that have just
+    /// begun may yet take theirs.
+    fn is_memory_short(&self) -> bool {
+        let Some(limit) = self.memory_bytes_max else { return false };
+        let growing = STREAM_BYTES * self.counts.begun_lately(self.born.elapsed());
+        private_bytes().is_some_and(|bytes| bytes + growing > limit - limit / 4)
+    }
+
     /// How to behave now.
     fn manners(&self) -> Arc<Manners> {
         self.manners.borrow().clone()
@@ -114,6 +128,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         started: SystemTime::now(),
         turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
         stuck_after: settings.stuck_after,
+        memory_bytes_max: settings.memory_bytes_max,
         born: Instant::now(),
         stopping: is_stopping,
     });

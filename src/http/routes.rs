@@ -106,9 +106,11 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     let manners = state.manners();
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
     let (notices, id_given) = (wanted.notices, id.is_some());
-    let subscribed = state.feed.subscribe(wanted).await;
+    let is_memory_short = state.is_memory_short();
+    let subscribed = if is_memory_short { Err(subscriber::Refusal::Busy) } else { state.feed.subscribe(wanted).await };
     if matches!(subscribed, Err(subscriber::Refusal::Busy)) && state.counts.is_time_to_warn(state.born.elapsed()) {
-        warn!(subscribers = state.feed.subscribers_max(), "clients are sent away: there are as many subscribers as there may be");
+        let why = if is_memory_short { "memory is near its limit" } else { "there are as many subscribers as there may be" };
+        warn!(why, subscribers = state.feed.subscribers(), "clients are sent away");
     }
     let mut starting = match subscribed {
         Ok(starting) => Box::pin(starting),

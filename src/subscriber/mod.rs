@@ -48,6 +48,8 @@ use stream::{Parts, Subscription};
 pub struct Limits {
     /// How many subscribers there may be at a time.
     pub subscribers_max: usize,
+    /// How many bytes streams that want the same share at most, all together.
+    pub shared_bytes_max: usize,
 }
 
 /// Where subscriptions come from. Cheap to clone.
@@ -228,9 +230,9 @@ impl Feed {
         Feed(Arc::new(Shared {
             logs,
             ruling: watch::Sender::new(Arc::new(ruling)),
+            shares: Shares::new(limits.shared_bytes_max),
             limits,
             subscribers: AtomicUsize::new(0),
-            shares: Shares::default(),
             counts: Counts::default(),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
         }))

@@ -11,8 +11,6 @@ use bytes::Bytes;
 
 use crate::position::Position;
 
-/// How many bytes all streams remember together.
-const ALL_BYTES_MAX: usize = 16 << 20;
 /// How many bytes streams that want the same remember for each of them: what lies in their sockets sets them apart.
 const STREAM_BYTES_MAX: usize = 160 << 10;
 /// How many pieces they remember.
@@ -21,13 +19,18 @@ const PIECES_MAX: usize = 256;
 const REMEMBERED: Duration = Duration::from_secs(2);
 
 /// All that streams share, by what they have in common.
-#[derive(Default)]
 pub struct Shares {
     shares: Mutex<HashMap<String, Weak<Share>>>,
     bytes: Arc<AtomicUsize>,
+    bytes_max: usize,
 }
 
 impl Shares {
+    /// Of which all together remember at most so many bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Shares { shares: Mutex::default(), bytes: Arc::default(), bytes_max }
+    }
+
     /// What the streams share that have `common` in common.
     pub fn of(&self, common: String) -> Arc<Share> {
         let mut shares = lock(&self.shares);
@@ -35,7 +38,7 @@ impl Shares {
             return share;
         }
         shares.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(Share { memory: Mutex::default(), all_bytes: self.bytes.clone() });
+        let share = Arc::new(Share { memory: Mutex::default(), all_bytes: self.bytes.clone(), all_bytes_max: self.bytes_max });
         shares.insert(common, Arc::downgrade(&share));
         share
     }
@@ -46,6 +49,7 @@ pub struct Share {
     memory: Mutex<Memory>,
     /// How many bytes all shares remember.
     all_bytes: Arc<AtomicUsize>,
+    all_bytes_max: usize,
 }
 
 #[derive(Default)]
@@ -120,7 +124,7 @@ impl Share {
         memory.written.push_back(Entry { spot, written: written.clone(), at: Instant::now() });
         while memory.bytes > streams * STREAM_BYTES_MAX
             || memory.written.len() > PIECES_MAX
-            || self.all_bytes.load(Ordering::Relaxed) > ALL_BYTES_MAX && memory.bytes > 0
+            || self.all_bytes.load(Ordering::Relaxed) > self.all_bytes_max && memory.bytes > 0
         {
             self.forget_oldest(&mut memory);
         }

@@ -43,7 +43,7 @@ pub fn run(log: &Path) -> io::Result<()> {
     let pattern = LogPattern::new(Some("app"), log).map_err(io::Error::other)?;
     let (logs, _follower) = follow(vec![pattern], settings)?;
     let ruling = Ruling { line_bytes_max: 256 << 10, ..Ruling::default() };
-    let feed = Data::new(Feed::new(logs, ruling, Limits { subscribers_max: 1024 }));
+    let feed = Data::new(Feed::new(logs, ruling, Limits { subscribers_max: 1024, shared_bytes_max: 16 << 20 }));
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("http://{}/", listener.local_addr()?);
     io::stdout().flush()?;
