@@ -61,7 +61,7 @@ fn print(text: &[u8]) -> io::Result<()> {
 }
 
 fn test_rules(config: &Config, log: &str) -> io::Result<()> {
-    let of_log = config.logs.iter().position(|pattern| pattern.only_name().as_deref() == Some(log));
+    let of_log = config.logs.iter().position(|pattern| pattern.may_be_called(log));
     let layout = of_log.and_then(|pattern| config.layouts.get(pattern)).cloned().unwrap_or_default();
     match explain(io::stdin().lock(), io::stdout().lock(), log, (&config.rules, &layout), config.line_bytes_max) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

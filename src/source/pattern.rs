@@ -114,6 +114,12 @@ impl LogPattern {
         Some(self.name.clone().or_else(|| container::name_of(&path)).unwrap_or_else(of_file))
     }
 
+    /// Whether a log of this pattern may have this name; of one without a name only a path's is known.
+    pub fn may_be_called(&self, log: &str) -> bool {
+        let prefixed = |name: &String| log.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        self.only_name().as_deref() == Some(log) || self.name.as_ref().is_some_and(prefixed)
+    }
+
     /// The directories that must be watched to see logs of this pattern come and go, the deepest that exist.
     pub fn directories(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
@@ -316,6 +322,8 @@ mod tests {
         assert_eq!(names(&format!("{path}/*.log*")), ["app.log", "web.log"]);
         assert_eq!(names(&format!("{path}")), ["app.log", "web.log"]);
         assert_eq!(names(&format!("w={path}/")), ["w/app.log", "w/web.log"]);
+        let named: LogPattern = format!("w={path}/").parse().unwrap();
+        assert_eq!(["w/app.log", "w/x", "web/x", "x"].map(|log| named.may_be_called(log)), [true, true, false, false]);
         assert_eq!(names(&format!("{path}/app.log.[0-9]")), ["app.log.1"]);
     }
 
