@@ -326,7 +326,7 @@ impl Rounds {
         watched.due = match () {
             () if watched.followed.behind => Some(now),
             () if now < watched.hot_until => Some(now + if notified { HOT_NOTIFIED } else { HOT_POLLED }),
-            () if !notified && now < watched.hot_until + WARM => Some(now + warm_tick(count)),
+            () if !notified && now < watched.hot_until + WARM && warm_tick(count) < SCAN => Some(now + warm_tick(count)),
             // With the names: one awakening for all that is quiet.
             () => None,
         };
@@ -475,7 +475,10 @@ impl Rounds {
         }
         owners.add(&followed);
         self.open_files += followed.open_files();
-        let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: Some(now), hot_until: now + HOT };
+        let written = log.state().newest().and_then(|newest| newest.modified.elapsed().ok());
+        let is_quiet = written.is_some_and(|age| age > WARM);
+        let hot_until = if is_quiet { now.checked_sub(WARM).unwrap_or(now) } else { now + HOT };
+        let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: Some(now), hot_until };
         self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
         self.awake.push(self.watched.len());
         self.changed.push(self.watched.len());
