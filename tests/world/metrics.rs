@@ -139,7 +139,7 @@ fn held_bytes_and_the_lag_of_a_client_that_does_not_read_are_shown() {
     let size = fs::metadata(log.path()).expect("a file").len() as f64;
     fs::remove_file(log.path()).expect("removing");
     eventually("held bytes", || (samples(&agent)["sidetail_log_held_bytes{log=\"app\"}"] == size).then_some(()));
-    assert_eq!(samples(&agent)["sidetail_log_present{log=\"app\"}"], 0.0);
+    eventually("no file", || (samples(&agent)["sidetail_log_present{log=\"app\"}"] == 0.0).then_some(()));
 }
 
 #[test]
