@@ -3,6 +3,17 @@
 # of which only one port is open.
 . "$(dirname "$0")/lib.sh"
 
+# What the stages that build from source get.
+printf 'FROM scratch\nCOPY . /\n' > "$work/Containerfile"
+podman build --quiet -t localhost/sidetail-test-context -f "$work/Containerfile" "$root" >/dev/null
+at_end 'podman rmi --force localhost/sidetail-test-context'
+context=$(podman image mount localhost/sidetail-test-context)
+for part in Cargo.toml Cargo.lock src packaging; do
+    diff -r "$root/$part" "$context/$part" > "$work/said" 2>&1 || fail "$part is not whole in the context of the image"
+done
+[[ ! -e $context/target && ! -e $context/.git ]] || fail 'the context of the image has what it should not'
+podman image unmount localhost/sidetail-test-context >/dev/null
+
 build_image
 build_app
 name=sidetail-test-$$
