@@ -21,7 +21,7 @@ fi
 name=sidetail-test-$$-systemd
 at_end "podman rm --force --time 0 $name"
 # The sandbox of the unit makes namespaces in the container.
-podman run --detach --name "$name" --systemd=always --network none --privileged $image /sbin/init >/dev/null
+podman run --detach --name "$name" --ulimit "nofile=$(ulimit -Hn):$(ulimit -Hn)" --ulimit nproc=4096:4096 --systemd=always --network none --privileged $image /sbin/init >/dev/null
 inside() { podman exec "$name" "$@"; }
 booted() { [[ $(inside systemctl is-system-running 2>/dev/null) == @(running|degraded) ]]; }
 eventually 'the system is up' booted
@@ -36,12 +36,11 @@ inside dpkg --install /sidetail.deb > "$work/said" 2>&1 || fail 'it can not be i
 expect 'the unit' active "$(property ActiveState)"
 get '/tail?from=start&limit=1' | grep -q . || fail 'the log of the default config does not come'
 expect 'verified' '' "$(inside systemd-analyze --man=no verify sidetail.service sidetail.socket 2>&1)"
-inside systemd-analyze security --no-pager --threshold=12 sidetail.service > "$work/said" || fail 'the unit is more exposed than it says'
+inside systemd-analyze security --no-pager --threshold=12 sidetail.service > "$work/exposure" || fail 'the unit is more exposed than it says'
 get /metrics | grep -q '^process_resident_memory_bytes' || fail 'the sandbox hides the process from its own metrics'
 main=$(property MainPID)
 inside grep -Pzq 'CapPrm:\t0+\nCapEff:\t0+\nCapBnd:\t0+\n' "/proc/$main/status" || fail 'it has capabilities'
 inside grep -Pzq 'NoNewPrivs:\t1\nSeccomp:\t2\n' "/proc/$main/status" || fail 'it is not confined'
-! inside journalctl --unit sidetail --priority warning --quiet --no-pager | grep . || fail 'it warns of something'
 ! inside journalctl --unit sidetail --quiet --no-pager | grep WARN || fail 'it warns of something'
 
 # A changed config is taken up by a reload; a stream that is open stays so.

@@ -3,6 +3,17 @@
 # of which only one port is open.
 . "$(dirname "$0")/lib.sh"
 
+# What the stages that build from source get.
+printf 'FROM scratch\nCOPY . /\n' > "$work/Containerfile"
+podman build --quiet -t localhost/sidetail-test-context -f "$work/Containerfile" "$root" >/dev/null
+at_end 'podman rmi --force localhost/sidetail-test-context'
+context=$(podman image mount localhost/sidetail-test-context)
+for part in Cargo.toml Cargo.lock src packaging; do
+    diff -r "$root/$part" "$context/$part" > "$work/said" 2>&1 || fail "$part is not whole in the context of the image"
+done
+[[ ! -e $context/target && ! -e $context/.git ]] || fail 'the context of the image has what it should not'
+podman image unmount localhost/sidetail-test-context >/dev/null
+
 build_image
 build_app
 name=sidetail-test-$$
@@ -25,8 +36,7 @@ eventually 'all comes' grep -q 'order 400$' "$work/came"
 expect_orders 400 "$work/came"
 curl -fsS "$url/tail?from=start&follow=false" > "$work/again"
 expect_orders 400 "$work/again"
-packed() { [[ $(curl -fsS "$url/logs" | jq '[.logs[].generations[] | select(.compressed)] | length') == 7 ]]; }
-eventually 'it knows of all compressed files' packed
+expect 'compressed files' 7 "$(podman exec "$name-app" ls /var/log/app | grep -c 'gz$')"
 
 status() { grep -P "^$1:" "/proc/$(podman inspect --format '{{.State.Pid}}' "$name")/status" | cut -f 2; }
 expect 'the user' 65534 "$(status Uid)"

@@ -2,13 +2,14 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export CONTAINERS_CONF=$root/tests/packaging/containers.conf
-PATH="$PATH:/usr/sbin:/sbin"
+# Unchanged where they are in it: the build of ring depends on PATH.
+[[ :$PATH: == *:/usr/sbin:* ]] || PATH=$PATH:/usr/sbin:/sbin
 binary=${SIDETAIL_STATIC:?"tests/packaging/run sets it"}
 work=$(mktemp -d)
 chmod 755 "$work"
 
 # How long anything is waited for, in seconds; only fails.
-PATIENCE=60
+PATIENCE=${PATIENCE:-60}
 
 cleanups=('rm -rf "$work"')
 at_end() { cleanups=("$1" "${cleanups[@]}"); }
