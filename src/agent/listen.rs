@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tracing::info;
 
-use crate::config::Config;
 use crate::config::values::Listen;
+use crate::config::{Config, unguarded};
 use crate::http::Listener;
 
 /// The sockets that are listened on.
@@ -32,6 +32,15 @@ pub fn bind(config: &Config, handed_over: Vec<Listener>) -> io::Result<Bound> {
             Listen::Tcp(address) => bound(config, vec![Listener::Tcp(TcpListener::bind(address).map_err(explain)?)], None),
             Listen::Unix(path) => bound(config, vec![Listener::Unix(bind_unix(path).map_err(explain)?)], Some(path.clone())),
         };
+    }
+    for listener in &handed_over {
+        if let Listener::Tcp(listener) = listener
+            && let address = listener.local_addr()?
+            && config.lets_anybody_in()
+            && !address.ip().is_loopback()
+        {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, unguarded(&address.to_string())));
+        }
     }
     let bound = bound(config, handed_over, None)?;
     info!(sockets = bound.listeners.len(), address = bound.address, "listening on what the service manager hands over");

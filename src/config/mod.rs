@@ -8,6 +8,7 @@ mod supervision;
 pub mod values;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -127,6 +128,8 @@ pub enum Job {
 pub struct Config {
     /// Where to listen.
     pub listen: Listen,
+    /// Whether it may listen elsewhere than on loopback although anybody would be let in there.
+    pub insecure: bool,
     /// What all paths start with.
     pub base_path: String,
     /// The logs.
@@ -178,9 +181,11 @@ pub fn from_environment() -> Result<Job, String> {
         Err(help) => return Ok(Job::Print(help.render().to_string().into_bytes())),
     };
     match cli.command {
-        None => Ok(Job::Serve(Box::new(decide(cli.options, &cli.logs, true)?))),
-        Some(Command::Demo { options }) => Ok(Job::Demo(Box::new(decide(*options, &[], false)?))),
-        Some(Command::Check { options, logs }) => Ok(Job::Print(decide(*options, &logs, true)?.summary().into_bytes())),
+        None => Ok(Job::Serve(Box::new(decide(cli.options, &cli.logs, true)?.guarded()?))),
+        Some(Command::Demo { options }) => Ok(Job::Demo(Box::new(decide(*options, &[], false)?.guarded()?))),
+        Some(Command::Check { options, logs }) => {
+            Ok(Job::Print(decide(*options, &logs, true)?.guarded()?.summary().into_bytes()))
+        }
         Some(Command::TestRules { options, log_name }) => {
             let config = decide(*options, &[], false)?;
             let name = log_name.or_else(|| config.logs.first()?.only_name()).unwrap_or_else(|| "stdin".into());
@@ -257,6 +262,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         rules,
         tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
         listen: options.listen.unwrap_or(default_listen()),
+        insecure: options.insecure.unwrap_or(false),
         base_path: options.base_path.unwrap_or_default().0,
         logs: patterns,
         watch: options.watch.unwrap_or_default(),
@@ -272,6 +278,20 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         log_level: options.log_level.unwrap_or(tracing::Level::INFO),
         log_format: options.log_format.unwrap_or_default(),
     })
+}
+
+/// Whether only this machine reaches `HOST:PORT`. A name but `localhost` may be anything.
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    address.parse::<SocketAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |address| address.ip().is_loopback())
+}
+
+/// Why `address` is not listened on.
+pub fn unguarded(address: &str) -> String {
+    format!(
+        "listen: other machines may reach {address}, and whoever does could read every log. Ask for a token (--token-file FILE), \
+         or listen on 127.0.0.1 or unix:PATH; or say --insecure if something else keeps strangers away"
+    )
 }
 
 fn no_name_twice(patterns: &[LogPattern]) -> Result<(), String> {
@@ -299,6 +319,21 @@ fn read_tokens(path: &Path) -> Result<Vec<String>, String> {
 }
 
 impl Config {
+    /// The same, unless anybody could read it from elsewhere and nobody said that this is meant.
+    fn guarded(self) -> Result<Config, String> {
+        match &self.listen {
+            Listen::Tcp(address) if self.lets_anybody_in() && !is_loopback(address) => {
+                Err(format!("error: {}\n", unguarded(address)))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Whether whoever reaches it may read, and nobody said that this is meant.
+    pub fn lets_anybody_in(&self) -> bool {
+        !self.insecure && self.tokens.is_empty()
+    }
+
     /// What is read at the start only, by key: all else is taken over on SIGHUP.
     pub fn fixed(&self) -> [(&'static str, String); 7] {
         [
@@ -332,6 +367,7 @@ impl Config {
         let mut text = String::new();
         let mut line = |name: &str, value: String| writeln!(text, "{name:<16} {value}").expect("writing to a string cannot fail");
         line("listen", self.listen.to_string());
+        line("insecure", if self.insecure { "yes".into() } else { "no".into() });
         line("base-path", format!("{}/", self.base_path));
         line("watch", format!("{:?}", self.watch).to_lowercase());
         line("heartbeat", Time(self.heartbeat).to_string());

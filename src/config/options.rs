@@ -19,6 +19,9 @@ pub struct Options {
     /// Address to listen on: HOST:PORT (port 0: any free one) or unix:PATH [default: 127.0.0.1:7878]
     #[arg(long, env = "SIDETAIL_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<Listen>,
+    /// Listen elsewhere than on loopback although neither a token nor a client certificate is asked for
+    #[arg(long, env = "SIDETAIL_INSECURE", value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub insecure: Option<bool>,
     /// Config file (TOML)
     #[arg(long, env = "SIDETAIL_CONFIG", value_name = "FILE")]
     #[serde(skip)]
@@ -118,6 +121,7 @@ impl Options {
     pub fn or(self, other: Options) -> Options {
         Options {
             listen: self.listen.or(other.listen),
+            insecure: self.insecure.or(other.insecure),
             config: self.config.or(other.config),
             base_path: self.base_path.or(other.base_path),
             watch: self.watch.or(other.watch),

@@ -25,7 +25,7 @@ hardened=(--read-only --read-only-tmpfs=false --cap-drop=ALL --security-opt no-n
 podman run --detach --name "$name-app" --network none --read-only --env LINES=400 --volume "$name:/var/log/app" \
     localhost/sidetail-test-app >/dev/null
 podman run --detach --name "$name" --user 65534 "${hardened[@]}" --memory 32m --pids-limit 16 --publish 127.0.0.1::7878 \
-    --volume "$name:/logs:ro" localhost/sidetail-test --grace 5s /logs >/dev/null
+    --volume "$name:/logs:ro" localhost/sidetail-test --insecure --grace 5s /logs >/dev/null
 url=http://$(podman port "$name" 7878/tcp)
 eventually 'it is ready' curl -fsS "$url/readyz"
 

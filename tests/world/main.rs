@@ -25,6 +25,7 @@ mod containers;
 mod refusal;
 mod reload;
 mod discovery;
+mod access;
 mod bad_input;
 mod before;
 mod rules;

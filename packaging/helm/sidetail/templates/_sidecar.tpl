@@ -17,6 +17,8 @@ For a chart of your own that has this one as a dependency:
     {{- include "sidetail.env" . | nindent 4 }}
     {{- if .Values.tokens.secret }}
     - { name: SIDETAIL_TOKEN_FILE, value: /etc/sidetail/tokens/tokens }
+    {{- else }}
+    - { name: SIDETAIL_INSECURE, value: "true" }
     {{- end }}
   securityContext: {{- include "sidetail.security" . | nindent 4 }}
   volumeMounts:
