@@ -87,6 +87,7 @@ fn following(config: &Config, open_files_max: usize) -> follow::Settings {
         watch: config.watch,
         hot_tail_bytes: config.hot_tail_bytes,
         hold_time: config.hold_time,
+        links: config.links,
         hold_bytes: config.hold_bytes,
         open_files_max,
     }

@@ -121,6 +121,14 @@ impl LogPattern {
         found
     }
 
+    /// The folder in which all is that it can mean.
+    pub fn folder(&self) -> PathBuf {
+        match self.literal() {
+            Some(path) if !path.is_dir() => path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+            _ => self.literal_prefix(),
+        }
+    }
+
     /// The logs that it means now. A path is a log even where no file exists yet.
     pub fn expand(&self) -> BTreeSet<Found> {
         let mut found = BTreeSet::new();
@@ -317,6 +325,9 @@ mod tests {
         assert_eq!(names(&format!("{path}")), ["app.log", "web.log"]);
         assert_eq!(names(&format!("w={path}/")), ["w/app.log", "w/web.log"]);
         assert_eq!(names(&format!("{path}/app.log.[0-9]")), ["app.log.1"]);
+        for pattern in ["", "/app.log", "/no.log", "/*.log", "/*/x.log", "/**/*.log"] {
+            assert_eq!(format!("{path}{pattern}").parse::<LogPattern>().unwrap().folder(), folder.path(), "{pattern}");
+        }
     }
 
     #[test]
