@@ -92,6 +92,7 @@ fn following(config: &Config, open_files_max: usize, budget: Budget) -> follow::
         watch: config.watch,
         hot_tail_bytes: config.hot_tail_bytes.unwrap_or(budget.hot_tail_bytes),
         hold_time: config.hold_time,
+        links: config.links,
         hold_bytes: config.hold_bytes,
         open_files_max,
     }

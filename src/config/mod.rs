@@ -16,6 +16,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::health::Target;
 use crate::http::tls::{self, Tls};
+use crate::source::links::Links;
 use crate::source::pattern::LogPattern;
 use crate::source::watch::WatchMode;
 use crate::subscriber::layout::Layout;
@@ -136,6 +137,8 @@ pub struct Config {
     pub logs: Vec<LogPattern>,
     /// How changes are learnt of.
     pub watch: WatchMode,
+    /// How far symbolic links may lead.
+    pub links: Links,
     /// After how long without traffic a heartbeat is sent.
     pub heartbeat: Duration,
     /// How long clients are told to wait before they come back.
@@ -266,6 +269,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         base_path: options.base_path.unwrap_or_default().0,
         logs: patterns,
         watch: options.watch.unwrap_or_default(),
+        links: options.follow_symlinks.unwrap_or_default(),
         heartbeat: options.heartbeat.map_or(Duration::from_secs(15), |period| period.0),
         retry: time(options.retry, 2),
         grace: time(options.grace, 5),
@@ -335,11 +339,12 @@ impl Config {
     }
 
     /// What is read at the start only, by key: all else is taken over on SIGHUP.
-    pub fn fixed(&self) -> [(&'static str, String); 7] {
+    pub fn fixed(&self) -> [(&'static str, String); 8] {
         [
             ("listen", self.listen.to_string()),
             ("base-path", self.base_path.clone()),
             ("watch", format!("{:?}", self.watch)),
+            ("follow-symlinks", format!("{:?}", self.links)),
             ("grace", Time(self.grace).to_string()),
             ("max-subscribers", self.subscribers_max.to_string()),
             ("log-format", format!("{:?}", self.log_format)),
@@ -349,11 +354,12 @@ impl Config {
 
     /// With that of `other`.
     pub fn with_fixed(self, other: &Config) -> Config {
-        let Config { listen, base_path, watch, grace, subscribers_max, log_format, tls, .. } = other;
+        let Config { listen, base_path, watch, links, grace, subscribers_max, log_format, tls, .. } = other;
         Config {
             listen: listen.clone(),
             base_path: base_path.clone(),
             watch: *watch,
+            links: *links,
             grace: *grace,
             subscribers_max: *subscribers_max,
             log_format: *log_format,
@@ -370,6 +376,7 @@ impl Config {
         line("insecure", if self.insecure { "yes".into() } else { "no".into() });
         line("base-path", format!("{}/", self.base_path));
         line("watch", format!("{:?}", self.watch).to_lowercase());
+        line("follow-symlinks", format!("{:?}", self.links).to_lowercase());
         line("heartbeat", Time(self.heartbeat).to_string());
         line("retry", Time(self.retry).to_string());
         line("grace", Time(self.grace).to_string());

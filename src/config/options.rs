@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::file::{DropEntry, EventEntry, LogEntry, RedactEntry};
 use super::schema;
 use super::values::{BasePath, Count, LineSize, Listen, Origin, Period, Size, Time, Zone};
+use crate::source::links::Links;
 use crate::source::watch::WatchMode;
 
 /// Everything that can be set. What was not given is `None`.
@@ -34,6 +35,11 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_WATCH", value_name = "auto|notify|poll", value_parser = watch_mode)]
     #[schemars(schema_with = "schema::watch")]
     pub watch: Option<WatchMode>,
+    /// How far symbolic links may lead: anywhere, or not out of the folder that a log is named by [default: any]
+    #[arg(long, env = "SIDETAIL_FOLLOW_SYMLINKS", value_name = "any|inside", value_parser = links)]
+    #[serde(alias = "follow_symlinks")]
+    #[schemars(schema_with = "schema::links")]
+    pub follow_symlinks: Option<Links>,
     /// Time without traffic after which a heartbeat is sent [default: 15s]
     #[arg(long, env = "SIDETAIL_HEARTBEAT", value_name = "TIME")]
     pub heartbeat: Option<Period>,
@@ -125,6 +131,7 @@ impl Options {
             config: self.config.or(other.config),
             base_path: self.base_path.or(other.base_path),
             watch: self.watch.or(other.watch),
+            follow_symlinks: self.follow_symlinks.or(other.follow_symlinks),
             heartbeat: self.heartbeat.or(other.heartbeat),
             retry: self.retry.or(other.retry),
             max_line: self.max_line.or(other.max_line),
@@ -150,6 +157,10 @@ impl Options {
 
 fn watch_mode(text: &str) -> Result<WatchMode, String> {
     word(text, &[("auto", WatchMode::Auto), ("notify", WatchMode::Notify), ("poll", WatchMode::Poll)])
+}
+
+fn links(text: &str) -> Result<Links, String> {
+    word(text, &[("any", Links::Any), ("inside", Links::Inside)])
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {

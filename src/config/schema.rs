@@ -107,6 +107,11 @@ pub fn watch(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["auto", "notify", "poll"] })
 }
 
+/// How far symbolic links may lead.
+pub fn links(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["any", "inside"] })
+}
+
 /// How much is said of ourselves.
 pub fn log_level(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["error", "warn", "info", "debug", "trace"] })

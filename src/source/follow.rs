@@ -16,6 +16,7 @@ use super::container;
 use super::folder::{Folders, NamesAsOf, names_as_of};
 use super::followed::{Followed, Kit, real_path};
 use super::identity::FileIdentity;
+use super::links::Links;
 use super::pattern::{Found, LogPattern};
 use super::watch::{Alarm, Rung, Watch, WatchMode};
 use crate::position::SourceId;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub hot_tail_bytes: usize,
     /// How long a replaced file stays open.
     pub hold_time: Duration,
+    /// How far symbolic links may lead.
+    pub links: Links,
     /// How many bytes of deleted files are kept from being freed because they are held open, of all logs together.
     pub hold_bytes: u64,
     /// How many files of logs stay open. Beyond that those that changed longest ago are closed, and opened again when
@@ -434,6 +437,12 @@ impl Rounds {
         same_pattern && container::name_of(&found.path).is_some()
     }
 
+    /// Where else a pattern's rotated files are, and the folder out of which links may not lead.
+    fn around(&self, pattern: usize) -> (Option<PathBuf>, Option<PathBuf>) {
+        let pattern = &self.patterns[pattern];
+        (pattern.rotated.clone(), (self.kit.settings.links == Links::Inside).then(|| pattern.folder()))
+    }
+
     fn add(&mut self, found: Found, pattern: usize, owners: &mut Owners) -> Result<(), String> {
         match self.logs.get(&found.name) {
             Some(known) if known.path() == found.path || self.may_move(&known, pattern, &found) => {
@@ -443,8 +452,11 @@ impl Rounds {
                 }
                 if known.pattern() < self.first {
                     known.set_pattern(self.first + pattern);
+                    let (rotated, bounds) = self.around(pattern);
                     let own = self.watched.iter_mut().find(|watched| watched.followed.log.name == known.name);
-                    own.into_iter().for_each(|own| own.followed.home.rotated.clone_from(&self.patterns[pattern].rotated));
+                    own.into_iter().for_each(|own| {
+                        (own.followed.home.rotated, own.followed.home.bounds) = (rotated.clone(), bounds.clone());
+                    });
                 }
                 return Ok(());
             }
@@ -465,7 +477,8 @@ impl Rounds {
         }
         let now = Instant::now();
         self.logs.note_turn();
-        let mut followed = Followed::new(log.clone(), self.patterns[pattern].rotated.clone());
+        let (rotated, bounds) = self.around(pattern);
+        let mut followed = Followed::new(log.clone(), rotated, bounds);
         followed.home.folders().for_each(|folder| self.kit.watch.add(folder));
         followed.find_history(&mut self.kit, now);
         followed.look(&mut self.kit, now);

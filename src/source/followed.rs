@@ -104,11 +104,11 @@ pub(super) struct Replaced {
 }
 
 impl Followed {
-    pub fn new(log: Arc<Log>, rotated: Option<PathBuf>) -> Self {
+    pub fn new(log: Arc<Log>, rotated: Option<PathBuf>, bounds: Option<PathBuf>) -> Self {
         let live = real_path(&log.path());
         Followed {
             log,
-            home: Home { live, rotated },
+            home: Home { live, rotated, bounds },
             behind: false,
             at_rest: false,
             live: None,

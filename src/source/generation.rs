@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 
 use super::content::{Content, Storage};
 use super::identity::{FileIdentity, Head};
+use super::links::open_inside;
 use crate::position::Hint;
 
 /// One life of one file. A snapshot: the follower replaces it as the file grows and moves.
@@ -136,13 +137,16 @@ impl Generation {
     }
 }
 
-/// Opens a regular file for reading and never waits for one, whatever stands at `path`.
+/// Opens a regular file for reading and never waits for one, whatever stands at `path`; with `bounds` only inside that folder.
 ///
 /// # Errors
-/// What opening gives; `InvalidInput`, in words, for what is no regular file.
-pub fn open_regular(path: &Path) -> io::Result<(File, FileIdentity)> {
+/// What opening gives; `InvalidInput`, in words, for what is no regular file; `PermissionDenied` where links lead out.
+pub fn open_regular(path: &Path, bounds: Option<&Path>) -> io::Result<(File, FileIdentity)> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    let file = match bounds {
+        Some(folder) => open_inside(folder, path, flags)?,
+        None => OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?,
+    };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, not_regular(&metadata)));
@@ -163,13 +167,14 @@ pub fn not_regular(metadata: &std::fs::Metadata) -> String {
     format!("this is {kind}, and only regular files can be followed")
 }
 
-/// Opens the file that has `identity`: at `path`, or where a rotation has meanwhile moved it in the same folder.
+/// Opens the file that has `identity`: at `path`, or where a rotation has meanwhile moved it in the same folder. Wherever links
+/// lead: it was let in when its identity was learnt.
 ///
 /// # Errors
 /// `NotFound` where it is in neither place; what opening it or reading the folder gives.
 pub fn open_identical(path: &Path, identity: FileIdentity) -> io::Result<File> {
-    let matching = |path: PathBuf| open_regular(&path).ok().filter(|(_, found)| *found == identity).map(|(file, _)| file);
-    match open_regular(path) {
+    let matching = |path: PathBuf| open_regular(&path, None).ok().filter(|(_, found)| *found == identity).map(|(file, _)| file);
+    match open_regular(path, None) {
         Ok((file, found)) if found == identity => return Ok(file),
         Err(error) if std::fs::metadata(path).is_ok_and(|there| FileIdentity::of(&there) == identity) => return Err(error),
         _ => {}

@@ -45,7 +45,9 @@ impl Followed {
         let oldest = kit.serial - SIBLINGS_MAX as u64;
         if matches!(at_path(&self.log.path()), AtPath::File(_)) {
             // What is wrong with it the first look says.
-            let _ = open_regular(&self.log.path()).map_err(Trouble::from).and_then(|opened| self.begin(kit, opened, None));
+            let _ = open_regular(&self.log.path(), self.home.bounds.as_deref())
+                .map_err(Trouble::from)
+                .and_then(|opened| self.begin(kit, opened, None));
         }
         let held = self.log.state().newest().map(|live| live.identity);
         let mut found = self.open_siblings(kit);

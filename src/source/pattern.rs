@@ -127,6 +127,14 @@ impl LogPattern {
         found
     }
 
+    /// The folder in which all is that it can mean.
+    pub fn folder(&self) -> PathBuf {
+        match self.literal() {
+            Some(path) if !path.is_dir() => path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+            _ => self.literal_prefix(),
+        }
+    }
+
     /// The logs that it means now. A path is a log even where no file exists yet.
     pub fn expand(&self) -> BTreeSet<Found> {
         let mut found = BTreeSet::new();
@@ -325,6 +333,9 @@ mod tests {
         let named: LogPattern = format!("w={path}/").parse().unwrap();
         assert_eq!(["w/app.log", "w/x", "web/x", "x"].map(|log| named.may_be_called(log)), [true, true, false, false]);
         assert_eq!(names(&format!("{path}/app.log.[0-9]")), ["app.log.1"]);
+        for pattern in ["", "/app.log", "/no.log", "/*.log", "/*/x.log", "/**/*.log"] {
+            assert_eq!(format!("{path}{pattern}").parse::<LogPattern>().unwrap().folder(), folder.path(), "{pattern}");
+        }
     }
 
     #[test]

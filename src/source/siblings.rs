@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ use super::catalog::LogState;
 use super::content::{Content, MAGIC_BYTES, Storage, read_head, storage_of};
 use super::folder::Folders;
 use super::followed::SETTLE;
-use super::generation::{Generation, Phase, open_identical};
+use super::generation::{Generation, Phase, open_identical, open_regular};
 use super::identity::{FileIdentity, Head};
 use super::read::{Trouble, tip_in_file, tip_in_memory};
 use super::rotation::{Suffix, by_age, is_compressed_name};
@@ -40,12 +40,21 @@ pub struct Home {
     pub live: PathBuf,
     /// Another folder in which they lie.
     pub rotated: Option<PathBuf>,
+    /// The folder out of which links may not lead, from `live` or beside it; none where they may lead anywhere.
+    pub bounds: Option<PathBuf>,
 }
 
 impl Home {
     /// The folders in which rotated files may lie.
     pub fn folders(&self) -> impl Iterator<Item = &Path> {
         self.live.parent().into_iter().chain(self.rotated.as_deref())
+    }
+
+    /// What is at `path`, beside the live file or in the other folder, if it is a regular file and links may lead there.
+    fn file_at(&self, path: &Path) -> Option<Metadata> {
+        let Some(bounds) = &self.bounds else { return std::fs::metadata(path).ok().filter(Metadata::is_file) };
+        let bounds = self.rotated.as_ref().filter(|rotated| path.starts_with(rotated)).unwrap_or(bounds);
+        open_regular(path, Some(bounds)).and_then(|(file, _)| file.metadata()).ok()
     }
 }
 
@@ -82,7 +91,7 @@ fn list(home: &Home, folders: &mut Folders) -> Vec<Sibling> {
     let Some(name) = home.live.file_name() else { return Vec::new() };
     let rotated: Vec<_> = home.folders().flat_map(|folder| folders.rotated(folder, name)).collect();
     let sibling = |(path, suffix): (PathBuf, Suffix)| {
-        let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        let metadata = home.file_at(&path)?;
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Some(Sibling { path, identity: FileIdentity::of(&metadata), suffix, modified })
     };
@@ -264,7 +273,7 @@ mod tests {
             file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(*modified)).unwrap();
         }
         let name = |sibling: &Sibling| sibling.path.file_name().unwrap().to_str().unwrap().to_string();
-        let home = Home { live: folder.path().join("app.log"), rotated: None };
+        let home = Home { live: folder.path().join("app.log"), rotated: None, bounds: None };
         siblings(&home, &mut Folders::default()).0.iter().map(name).collect()
     }
 

@@ -115,7 +115,7 @@ impl Followed {
     /// Opens the file that has the log's name; `None` if that is not the one of which it was heard how many had the name
     /// before.
     fn open_next(&mut self) -> Result<Option<(File, FileIdentity)>, Trouble> {
-        let opened = open_regular(&self.log.path())?;
+        let opened = open_regular(&self.log.path(), self.home.bounds.as_deref())?;
         let is_another = self.awaited.as_ref().is_some_and(|awaited| awaited.file != opened.1) && self.removals < usize::MAX;
         self.behind |= is_another;
         if !is_another {
@@ -164,7 +164,7 @@ impl Followed {
     /// `sed -i` wrote it anew.
     pub(super) fn continue_in_copy(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(live) = &mut self.live else { return Ok(false) };
-        if !live.continues_in(&open_regular(&self.log.path())?)? {
+        if !live.continues_in(&open_regular(&self.log.path(), self.home.bounds.as_deref())?)? {
             return Ok(false);
         }
         let file = live.file.clone();

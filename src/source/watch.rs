@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use notify::event::{ModifyKind, RenameMode};
+use notify::event::{ModifyKind, RemoveKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Deserialize;
@@ -149,7 +149,11 @@ impl Ear {
             EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => false,
             _ => true,
         };
-        let removed = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)));
+        let removed = match event.kind {
+            // No log ever was in a folder's place.
+            EventKind::Remove(kind) => kind != RemoveKind::Folder,
+            kind => kind == EventKind::Modify(ModifyKind::Name(RenameMode::From)),
+        };
         if !names && !event.paths.iter().any(|path| self.alarm.heeds(path)) {
             return self.gather();
         }

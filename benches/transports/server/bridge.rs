@@ -34,6 +34,7 @@ const FRAME_BYTES_MAX: usize = 1024;
 pub fn run(log: &Path) -> io::Result<()> {
     // sidetail's own defaults.
     let settings = follow::Settings {
+        links: Default::default(),
         watch: WatchMode::Auto,
         hot_tail_bytes: 8 << 20,
         hold_time: Duration::from_secs(600),

@@ -3,6 +3,7 @@
 mod alike;
 mod copies;
 mod faults;
+mod hostile;
 mod links;
 mod mounts;
 mod names;

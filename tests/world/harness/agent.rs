@@ -51,6 +51,12 @@ impl Setup {
         self
     }
 
+    /// On another address.
+    pub fn listening(mut self, address: &str) -> Self {
+        self.listen = Some(address.to_owned());
+        self
+    }
+
     /// With the way of watching that its arguments say, whatever is chosen for all.
     pub fn watch_unsaid(mut self) -> Self {
         self.watch = None;

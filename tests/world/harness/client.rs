@@ -148,6 +148,11 @@ impl Response {
         self.head.header(name)
     }
 
+    /// The port of this end of the connection.
+    pub fn local_port(&self) -> u16 {
+        self.socket.local_addr().expect("a connected socket").port()
+    }
+
     /// The next bytes of the body; nothing at its clean end; an error where the connection was cut.
     pub fn some(&mut self) -> Result<Option<Vec<u8>>, String> {
         loop {

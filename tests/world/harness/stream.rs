@@ -44,6 +44,11 @@ impl Stream {
         self.response.header(name)
     }
 
+    /// The port that it is read through.
+    pub fn local_port(&self) -> u16 {
+        self.response.local_port()
+    }
+
     /// The next block; nothing at the clean end of the stream. Fails if the connection is cut or nothing comes.
     pub fn next(&mut self) -> Option<Block> {
         self.try_next().unwrap_or_else(|cut| panic!("{cut}, after {:?}", self.last))
@@ -65,6 +70,11 @@ impl Stream {
         }
         self.last = self.ready.pop_front();
         Ok(self.last.clone())
+    }
+
+    /// How many heartbeats there were.
+    pub fn heartbeats(&self) -> usize {
+        self.parser.comments()
     }
 
     /// Waits for the stream's `count`th heartbeat; fails if an event comes instead.
