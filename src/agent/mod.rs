@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::config::{Config, Supervision};
+use crate::http::access::tokens::Tokens;
 use crate::http::{self, Listener, Manners};
 use crate::source::follow;
 use crate::subscriber::ruling::Ruling;
@@ -48,6 +49,7 @@ pub fn serve(
     let share = Share::of_system(config.subscribers_max);
     let bound = bind(&config, handed_over)?;
     info!(version = env!("CARGO_PKG_VERSION"), address = bound.address, patterns = config.logs.len(), "starting");
+    warn_of_weak(&config.tokens);
     let (logs, follower) = follow::follow(config.logs.clone(), following(&config, share.log_files))?;
     let feed = Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: share.subscribers });
     let (manners, mannered) = watch::channel(Arc::new(manners(&config)));
@@ -108,9 +110,20 @@ fn manners(config: &Config) -> Manners {
         heartbeat: config.heartbeat,
         retry: config.retry,
         tokens: config.tokens.clone(),
+        asks_certificate: config.asks_certificate,
+        allow_hosts: config.allow_hosts.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        connections_per_address_max: config.connections_per_address_max,
         allow_origins: config.allow_origins.clone(),
         config_read: SystemTime::now(),
         config_is_good: true,
+    }
+}
+
+fn warn_of_weak(tokens: &Tokens) {
+    let weak = tokens.weak();
+    if !weak.is_empty() {
+        warn!(tokens = weak.join(", "), "these are so short that they can be guessed; `openssl rand -hex 32` makes a good one");
     }
 }
 
