@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::config::{Config, Supervision};
+use crate::http::access::tokens::Tokens;
 use crate::http::{self, Listener, Manners};
 use crate::source::follow;
 use crate::subscriber::ruling::Ruling;
@@ -51,6 +52,7 @@ pub fn serve(
     let share = Share::of_system(config.subscribers_max);
     let bound = bind(&config, handed_over)?;
     info!(version = env!("CARGO_PKG_VERSION"), address = bound.address, patterns = config.logs.len(), "starting");
+    warn_of_weak(&config.tokens);
     let (logs, follower) = follow::follow(config.logs.clone(), following(&config, share.log_files, budget))?;
     let feed =
         Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: share.subscribers, shared_bytes_max: budget.shared_bytes });
@@ -114,9 +116,20 @@ fn manners(config: &Config) -> Manners {
         heartbeat: config.heartbeat,
         retry: config.retry,
         tokens: config.tokens.clone(),
+        asks_certificate: config.asks_certificate,
+        allow_hosts: config.allow_hosts.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        connections_per_address_max: config.connections_per_address_max,
         allow_origins: config.allow_origins.clone(),
         config_read: SystemTime::now(),
         config_is_good: true,
+    }
+}
+
+fn warn_of_weak(tokens: &Tokens) {
+    let weak = tokens.weak();
+    if !weak.is_empty() {
+        warn!(tokens = weak.join(", "), "these are so short that they can be guessed; `openssl rand -hex 32` makes a good one");
     }
 }
 

@@ -1,20 +1,28 @@
-//! SIGHUP: reads the config again and takes it over while streams go on. What is wrong changes nothing.
+//! SIGHUP: reads the config again and takes it over while streams go on. Tokens and certificates are read again whenever
+//! their files change. What is wrong changes nothing.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::manager::Manager;
 use super::memory::Budget;
 use super::voice::Voice;
-use super::{following, manners, ruling};
+use super::{following, manners, ruling, warn_of_weak};
 use crate::config::Config;
+use crate::config::credentials::Stamps;
 use crate::http::Manners;
 use crate::source::follow::Follower;
 use crate::subscriber::Feed;
+use crate::subscriber::grant::Grant;
+
+/// How often files of tokens and certificates are looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The running parts that can be told something else.
 pub struct Parts<'a> {
@@ -38,6 +46,8 @@ pub struct Reloader<'a> {
     manager: &'a Manager,
     /// What holds now.
     config: Config,
+    /// How its files of tokens and certificates were when they were looked at last.
+    seen: Stamps,
     /// The number of its first pattern.
     first: usize,
 }
@@ -45,14 +55,25 @@ pub struct Reloader<'a> {
 impl<'a> Reloader<'a> {
     /// With the config that holds.
     pub fn new(config: Config, parts: Parts<'a>, manager: &'a Manager) -> Self {
-        Reloader { parts, manager, config, first: 0 }
+        let seen = config.stamps.clone();
+        Reloader { parts, manager, config, seen, first: 0 }
     }
 
     /// Reads the config by `again` at every SIGHUP. Ends at one if there is no file to read: then it means what it means
     /// to other programs.
     pub async fn run(mut self, hangup: io::Result<Signal>, again: impl Fn() -> Result<Config, String>) {
         let Ok(mut hangup) = hangup else { return std::future::pending().await };
-        while hangup.recv().await.is_some() {
+        loop {
+            let heard = tokio::select! {
+                heard = hangup.recv() => heard,
+                () = sleep(LOOK_AGAIN), if !self.config.credentials.is_none() => {
+                    self.look_at_credentials();
+                    continue;
+                }
+            };
+            if heard.is_none() {
+                return std::future::pending().await;
+            }
             if !self.config.is_from_files {
                 info!("SIGHUP, and no config file to read again: ending all streams");
                 return;
@@ -60,15 +81,39 @@ impl<'a> Reloader<'a> {
             self.manager.reloading();
             match again() {
                 Ok(config) => self.take_over(config).await,
-                Err(why) => self.refuse(&why),
+                Err(why) => self.refuse(&why, "the config is wrong: everything stays as it was"),
             }
             self.manager.ready(&self.parts.feed.summary());
         }
     }
 
-    fn refuse(&self, why: &str) {
+    /// Reads tokens and certificates again, if their files have changed and do so no more.
+    fn look_at_credentials(&mut self) {
+        let now = self.config.credentials.stamps();
+        let is_settled = std::mem::replace(&mut self.seen, now.clone()) == now;
+        if now == self.config.stamps || !is_settled {
+            return;
+        }
+        self.config.stamps = now;
+        match self.config.credentials.read() {
+            Ok(credentials) => {
+                if let (Some(shown), Some(new)) = (&self.config.tls, &credentials.tls) {
+                    shown.show(new);
+                }
+                info!(tokens = credentials.tokens.len(), "tokens and certificates were read again");
+                warn_of_weak(&credentials.tokens);
+                self.config.tokens = credentials.tokens;
+                let mut now = manners(&self.config);
+                now.config_read = self.parts.manners.borrow().config_read;
+                self.parts.manners.send_replace(Arc::new(now));
+            }
+            Err(why) => self.refuse(&why, "tokens or certificates are wrong: everything stays as it was"),
+        }
+    }
+
+    fn refuse(&self, why: &str, what: &str) {
         let why = why.trim_start_matches("error: ").trim_end().replace('\n', " ");
-        error!(why, "the config is wrong: everything stays as it was");
+        error!(why, "{what}");
         self.parts.manners.send_modify(|now| *now = Arc::new(Manners { config_is_good: false, ..Manners::clone(now) }));
     }
 
@@ -93,7 +138,7 @@ impl<'a> Reloader<'a> {
                 "these have changed in the config and need a restart; until then they stay as they were"
             );
         }
-        info!(logs = feed.logs().len(), "the config was read again");
+        info!(logs = feed.logs(&Grant::default()).len(), "the config was read again");
         // What needs a restart stays what it is, so that it is told again the next time.
         self.config = config.with_fixed(&self.config);
         self.first = first;

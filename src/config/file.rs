@@ -453,6 +453,7 @@ fn place(text: &str, span: Range<usize>) -> (usize, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subscriber::grant::Grant;
     use proptest::prelude::*;
 
     fn why(text: &str) -> String {
@@ -498,7 +499,7 @@ mod tests {
              match = 'price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)'\ndata = \"captures\"\n";
         std::fs::write(file.path(), text).unwrap();
         let options = read(file.path()).unwrap();
-        assert_eq!(rules(&options).event_names(), ["update"]);
+        assert_eq!(rules(&options).event_names(&Grant::default()), ["update"]);
         assert!(options.log[0].layout.multiline.is_some());
         assert_eq!(options.hot_tail.unwrap().0, 1 << 20);
     }

@@ -1,6 +1,7 @@
 //! The command line, the environment and the config file, to one value that says what to do. The only place that reads
 //! argv and the environment; starts nothing.
 
+pub mod credentials;
 pub mod file;
 pub mod options;
 mod schema;
@@ -9,13 +10,16 @@ pub mod values;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::health::Target;
-use crate::http::tls::{self, Tls};
+use crate::http::access::peer::Proxy;
+use crate::http::access::sites::HostName;
+use crate::http::access::tokens::Tokens;
+use crate::http::tls::Tls;
 use crate::source::links::Links;
 use crate::source::pattern::LogPattern;
 use crate::source::watch::WatchMode;
@@ -156,7 +160,19 @@ pub struct Config {
     /// How many subscribers there may be.
     pub subscribers_max: usize,
     /// Tokens of which requests must bring one.
-    pub tokens: Vec<String>,
+    pub tokens: Arc<Tokens>,
+    /// Whether a certificate of the client does instead.
+    pub asks_certificate: bool,
+    /// The files that these are in, and the certificate.
+    pub credentials: credentials::Files,
+    /// How they were when they were read.
+    pub stamps: credentials::Stamps,
+    /// Names under which it may be asked for.
+    pub allow_hosts: Vec<HostName>,
+    /// Proxies whose word is taken.
+    pub trusted_proxies: Vec<Proxy>,
+    /// How many connections there may be from one address.
+    pub connections_per_address_max: usize,
     /// The certificate to show; none means plain HTTP.
     pub tls: Option<Tls>,
     /// Origins whose pages may read.
@@ -231,6 +247,7 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     let error = |why: String| format!("error: {why}\n");
     let file = given.config.as_deref().map(file::read).transpose().map_err(|why| error(why.to_string()))?;
     let options = given.or(file.unwrap_or_default());
+    let is_from_files = options.config.is_some() || options.token_file.is_some() || options.tls_cert.is_some();
     let patterns = logs.iter().map(|log| log.parse().map_err(|why| error(format!("LOG {log:?}: {why}"))));
     let mut patterns: Vec<LogPattern> = patterns.collect::<Result<_, _>>()?;
     let mut layouts = vec![Layout::default(); patterns.len()];
@@ -252,19 +269,26 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
         return Err(error(unknown.to_string()));
     }
     let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
-    let is_from_files = options.config.is_some() || options.token_file.is_some() || options.tls_cert.is_some();
-    let tls = match (&options.tls_cert, &options.tls_key) {
-        (Some(certificate), Some(key)) => Some(tls::load(certificate, key).map_err(error)?),
-        (None, None) => None,
-        _ => return Err(error("tls-cert and tls-key belong together; give both".into())),
-    };
+    let files = credentials::Files::of(&options).map_err(error)?;
+    // What changes while it is read is read again.
+    let stamps = files.stamps();
+    let credentials = files.read().map_err(error)?;
+    let listen = options.listen.unwrap_or(default_listen());
+    let mut allow_hosts = options.allow_host.unwrap_or_default();
+    allow_hosts.extend(named_host(&listen));
     Ok(Config {
-        tls,
+        tls: credentials.tls,
+        tokens: credentials.tokens,
+        asks_certificate: files.asks_certificate(),
+        credentials: files,
+        stamps,
+        allow_hosts,
+        trusted_proxies: options.trusted_proxy.unwrap_or_default(),
+        connections_per_address_max: options.max_connections_per_address.unwrap_or(Count(512)).0,
         is_from_files,
         layouts,
         rules,
-        tokens: options.token_file.as_deref().map(read_tokens).transpose().map_err(error)?.unwrap_or_default(),
-        listen: options.listen.unwrap_or(default_listen()),
+        listen,
         insecure: options.insecure.unwrap_or(false),
         base_path: options.base_path.unwrap_or_default().0,
         logs: patterns,
@@ -293,8 +317,8 @@ fn is_loopback(address: &str) -> bool {
 /// Why `address` is not listened on.
 pub fn unguarded(address: &str) -> String {
     format!(
-        "listen: other machines may reach {address}, and whoever does could read every log. Ask for a token (--token-file FILE), \
-         or listen on 127.0.0.1 or unix:PATH; or say --insecure if something else keeps strangers away"
+        "listen: other machines may reach {address}, and whoever does could read every log. Ask for a token (--token-file FILE) \
+         or a certificate (--tls-client-ca FILE), or listen on 127.0.0.1 or unix:PATH; or say --insecure if something else keeps strangers away"
     )
 }
 
@@ -311,15 +335,11 @@ fn no_name_twice(patterns: &[LogPattern]) -> Result<(), String> {
     Ok(())
 }
 
-/// The tokens of a file: one a line; empty lines and lines that start with `#` do not count.
-fn read_tokens(path: &Path) -> Result<Vec<String>, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("token-file {}: {error}", path.display()))?;
-    let tokens = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let tokens: Vec<String> = tokens.map(String::from).collect();
-    if tokens.is_empty() {
-        return Err(format!("token-file {}: there is no token in it; write one a line", path.display()));
-    }
-    Ok(tokens)
+/// The name that is listened on, if it is one.
+fn named_host(listen: &Listen) -> Option<HostName> {
+    let Listen::Tcp(address) = listen else { return None };
+    let (host, _) = address.rsplit_once(':')?;
+    host.parse().ok().filter(|_| address.parse::<SocketAddr>().is_err())
 }
 
 impl Config {
@@ -335,11 +355,11 @@ impl Config {
 
     /// Whether whoever reaches it may read, and nobody said that this is meant.
     pub fn lets_anybody_in(&self) -> bool {
-        !self.insecure && self.tokens.is_empty()
+        !self.insecure && self.tokens.is_empty() && !self.asks_certificate
     }
 
     /// What is read at the start only, by key: all else is taken over on SIGHUP.
-    pub fn fixed(&self) -> [(&'static str, String); 8] {
+    pub fn fixed(&self) -> [(&'static str, String); 9] {
         [
             ("listen", self.listen.to_string()),
             ("base-path", self.base_path.clone()),
@@ -349,12 +369,13 @@ impl Config {
             ("max-subscribers", self.subscribers_max.to_string()),
             ("log-format", format!("{:?}", self.log_format)),
             ("tls-cert, tls-key", self.tls.is_some().to_string()),
+            ("tls-client-ca", self.asks_certificate.to_string()),
         ]
     }
 
     /// With that of `other`.
     pub fn with_fixed(self, other: &Config) -> Config {
-        let Config { listen, base_path, watch, links, grace, subscribers_max, log_format, tls, .. } = other;
+        let Config { listen, base_path, watch, links, grace, subscribers_max, log_format, tls, asks_certificate, .. } = other;
         Config {
             listen: listen.clone(),
             base_path: base_path.clone(),
@@ -364,6 +385,7 @@ impl Config {
             subscribers_max: *subscribers_max,
             log_format: *log_format,
             tls: tls.clone(),
+            asks_certificate: *asks_certificate,
             ..self
         }
     }
@@ -386,7 +408,11 @@ impl Config {
         line("hold-time", Time(self.hold_time).to_string());
         line("hold-bytes", Size(self.hold_bytes).to_string());
         line("max-subscribers", self.subscribers_max.to_string());
-        line("tokens", self.tokens.len().to_string());
+        line("max-connections-per-address", self.connections_per_address_max.to_string());
+        line("tokens", format!("{} {}", self.tokens.len(), self.tokens).trim_end().into());
+        line("tls-client-ca", if self.asks_certificate { "yes".into() } else { "no".into() });
+        line("allow-host", self.allow_hosts.iter().map(|host| host.0.as_str()).collect::<Vec<_>>().join(", "));
+        line("trusted-proxy", self.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         line("tls", if self.tls.is_some() { "yes".into() } else { "no".into() });
         line("allow-origin", self.allow_origins.join(", "));
         line(
@@ -394,7 +420,10 @@ impl Config {
             format!("{} drop, {} redact, {} event", self.rules.drop.len(), self.rules.redact.len(), self.rules.event.len()),
         );
         let fixed = self.fixed().map(|(key, _)| key).join(", ");
-        line("restart", format!("{fixed} (whether there is TLS at all) need one; all else is read again on SIGHUP"));
+        line(
+            "restart",
+            format!("{fixed} (whether there is TLS or a tls-client-ca at all) need one; all else is read again on SIGHUP"),
+        );
         for pattern in &self.logs {
             let found: Vec<_> = pattern.expand().into_iter().collect();
             let count = |count: usize| if count == 0 { "nothing there yet".into() } else { format!("{count} log(s) now") };

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use super::file::{DropEntry, EventEntry, LogEntry, RedactEntry};
 use super::schema;
 use super::values::{BasePath, Count, LineSize, Listen, Origin, Period, Size, Time, Zone};
+use crate::http::access::peer::Proxy;
+use crate::http::access::sites::HostName;
 use crate::source::links::Links;
 use crate::source::watch::WatchMode;
 
@@ -66,7 +68,11 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_MAX_SUBSCRIBERS", value_name = "NUMBER")]
     #[serde(alias = "max_subscribers")]
     pub max_subscribers: Option<Count>,
-    /// File of tokens, one a line, of which every request must bring one (Authorization: Bearer TOKEN)
+    /// How many connections there may be from one address, or streams of one client of a trusted proxy [default: 512]
+    #[arg(long, env = "SIDETAIL_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER")]
+    #[serde(alias = "max_connections_per_address")]
+    pub max_connections_per_address: Option<Count>,
+    /// File of tokens of which every request must bring one (Authorization: Bearer TOKEN): a line is TOKEN, or NAME TOKEN [LOG...]
     #[arg(long, env = "SIDETAIL_TOKEN_FILE", value_name = "FILE")]
     #[serde(alias = "token_file")]
     pub token_file: Option<PathBuf>,
@@ -78,6 +84,18 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_TLS_KEY", value_name = "FILE")]
     #[serde(alias = "tls_key")]
     pub tls_key: Option<PathBuf>,
+    /// Certificates (PEM) of those who sign clients' certificates; one of these lets in as a token does
+    #[arg(long, env = "SIDETAIL_TLS_CLIENT_CA", value_name = "FILE")]
+    #[serde(alias = "tls_client_ca")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Name of this server, beside localhost and addresses, where no token is asked for: NAME, *.NAME or *; may be given several times, or separated by commas
+    #[arg(long, env = "SIDETAIL_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    #[serde(alias = "allow_host")]
+    pub allow_host: Option<Vec<HostName>>,
+    /// Proxy whose X-Forwarded-For, -Proto and -Host are believed: ADDRESS[/BITS] or unix; may be given several times, or separated by commas
+    #[arg(long, env = "SIDETAIL_TRUSTED_PROXY", value_name = "ADDRESS", value_delimiter = ',')]
+    #[serde(alias = "trusted_proxy")]
+    pub trusted_proxy: Option<Vec<Proxy>>,
     /// Origin whose pages may read across sites; may be given several times, or separated by commas
     #[arg(long, env = "SIDETAIL_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     #[serde(alias = "allow_origin")]
@@ -139,9 +157,13 @@ impl Options {
             hold_time: self.hold_time.or(other.hold_time),
             hold_bytes: self.hold_bytes.or(other.hold_bytes),
             max_subscribers: self.max_subscribers.or(other.max_subscribers),
+            max_connections_per_address: self.max_connections_per_address.or(other.max_connections_per_address),
             token_file: self.token_file.or(other.token_file),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
+            tls_client_ca: self.tls_client_ca.or(other.tls_client_ca),
+            allow_host: self.allow_host.or(other.allow_host),
+            trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             allow_origin: self.allow_origin.or(other.allow_origin),
             timezone: self.timezone.or(other.timezone),
             grace: self.grace.or(other.grace),

@@ -10,6 +10,8 @@ use super::options::Options;
 use super::values::{BasePath, Count, FormatWord, LineSize, Listen, Origin, Period, Size, Time, Zone};
 use crate::event::RESERVED_NAMES;
 use crate::format::Format;
+use crate::http::access::peer::Proxy;
+use crate::http::access::sites::HostName;
 
 /// The schema of the config file, as text.
 pub fn schema() -> String {
@@ -53,6 +55,8 @@ value! {
     };
     BasePath, "BasePath", { "type": "string", "pattern": "^(/[A-Za-z0-9._~/-]*)?$", "examples": ["/logs"] };
     Origin, "Origin", { "type": "string", "pattern": "^https?://[^/* ]+$", "examples": ["https://ops.example.org"] };
+    HostName, "HostName", { "type": "string", "pattern": "^([*]|([*][.])?[A-Za-z0-9._-]+)$", "examples": ["logs.example.org", "*.example.org"] };
+    Proxy, "Proxy", { "type": "string", "pattern": "^(unix|[0-9a-fA-F.:]+(/[0-9]{1,3})?)$", "examples": ["10.0.0.0/8", "unix"] };
     Zone, "Zone", { "type": "string", "examples": ["UTC", "Europe/Berlin"] };
     Time, "Time", { "type": "string", "pattern": TIME, "examples": ["15s", "10m", "1h 30m"] };
     Period, "Period", { "type": "string", "pattern": TIME, "not": { "pattern": "^ *0+ *[A-Za-z]*$" }, "examples": ["15s"] };

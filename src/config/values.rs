@@ -10,6 +10,8 @@ use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::format::Format;
+use crate::http::access::peer::Proxy;
+use crate::http::access::sites::HostName;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,7 +226,7 @@ macro_rules! from_text {
         }
     )*};
 }
-from_text!(Listen, Zone, FormatWord, Time, Period, Size, LineSize, BasePath, Origin, Count);
+from_text!(Listen, Zone, FormatWord, Time, Period, Size, LineSize, BasePath, Origin, Count, HostName, Proxy);
 
 /// A TOML string, or the text of a TOML number: `1024` is as good as `"1024"`.
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

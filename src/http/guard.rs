@@ -1,58 +1,214 @@
-//! What every request passes before a route sees it: the token, and the origins that may read across sites.
+//! What every request passes before a route sees it: the host and the site that it comes from, who asks, and what that
+//! reader may know of.
 
-use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION, HeaderValue, ORIGIN,
-    VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    AUTHORIZATION, CONTENT_SECURITY_POLICY, COOKIE, CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse};
 
-use super::State;
-use super::refusal::Refusal;
+use super::access::peer::{Client, Connection, Seat};
+use super::access::sites::{allowed_origin, is_foreign, strange_host};
+use super::access::tokens::Token;
+use super::refusal::{self, Refusal};
+use super::{Manners, Standing, State};
+use crate::page;
+use crate::subscriber::grant::Grant;
 
-/// Paths that orchestrators ask without a token; they tell nothing of any log.
-const OPEN_PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
+/// Paths that orchestrators ask without a token, under any name; they tell nothing of any log.
+const PROBES: [&str; 3] = ["/healthz", "/livez", "/readyz"];
+/// Where one logs in and out.
+pub const LOGIN: &str = "/login";
+/// Where one logs out.
+pub const LOGOUT: &str = "/logout";
 
-/// Lets a request through if it brings a token, where tokens are asked for, and answers named origins.
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The other end, or whom a trusted proxy speaks for.
+    pub client: Client,
+    /// The logs that it may know of.
+    pub grant: Arc<Grant>,
+    /// The token by which it was let in, if it was one.
+    pub token: Option<Arc<Token>>,
+    /// Whether a cookie stood for that.
+    pub logged_in: bool,
+    /// Whether there are as many from its address as may be.
+    pub is_crowd: bool,
+    /// Its place among those of its address, if a proxy speaks for it; given back with it.
+    #[expect(dead_code, reason = "it is only held")]
+    seat: Option<Arc<Seat>>,
+}
+
+impl Caller {
+    /// Whether its streams have to end: all do, or it would not be let in any more.
+    pub(super) fn is_over(&self, standing: &Standing) -> bool {
+        standing.is_stopping || self.token.as_ref().is_some_and(|token| !standing.tokens.still_has(token))
+    }
+}
+
+/// Lets a request through from whom may ask, tells the route who that is, and answers named origins.
 pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
     let state = request.app_data::<Data<State>>().cloned().expect("every app has its state");
     let manners = state.manners();
-    let origin = request.headers().get(ORIGIN).cloned();
-    let path = request.path().strip_prefix(&state.base_path).unwrap_or(request.path());
-    let open = OPEN_PATHS.contains(&path) || request.method() == Method::OPTIONS;
-    let mut response = if open || is_authorized(&request, &manners.tokens) {
-        next.call(request).await?.map_into_boxed_body()
-    } else {
-        let mut refused: HttpResponse = Refusal::unauthorized().response();
-        refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sidetail\""));
-        request.into_response(refused)
+    let origin = allowed_origin(request.headers(), &manners.allow_origins).map(HeaderValue::from_str);
+    let is_probe = PROBES.contains(&path(&request, &state));
+    let mut response = match admit(&request, &state, &manners) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await?.map_into_boxed_body()
+        }
+        Err(refused) => request.into_response(*refused),
     };
-    if !open {
+    if !is_probe {
         state.counts.note_status(response.status());
     }
     let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(origin) =
-        origin.filter(|origin| manners.allow_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()))
-    {
+    secure(headers, origin.is_some());
+    if let Some(Ok(origin)) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Last-Event-ID, Cache-Control, Authorization"));
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Sidetail-Cursor"));
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     Ok(response)
 }
 
-fn is_authorized(request: &ServiceRequest, tokens: &[String]) -> bool {
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| bearer(value.to_str().ok()?));
-    // All are compared, each to its end: how long it takes tells nothing.
-    tokens.is_empty() || given.is_some_and(|given| tokens.iter().fold(false, |found, token| found | same(given, token)))
+/// What browsers are to keep to, on every answer.
+fn secure(headers: &mut HeaderMap, is_shared: bool) {
+    let mut say = |name: HeaderName, value| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    say(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    say(REFERRER_POLICY, "no-referrer");
+    say(CROSS_ORIGIN_RESOURCE_POLICY, if is_shared { "cross-origin" } else { "same-origin" });
+    say(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+}
+
+/// The path below the base path.
+fn path<'a>(request: &'a ServiceRequest, state: &State) -> &'a str {
+    request.path().strip_prefix(&state.base_path).unwrap_or(request.path())
+}
+
+fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<Caller, Box<HttpResponse>> {
+    let client = Client::of(request, &manners.trusted_proxies);
+    let path = path(request, state);
+    let anybody = Caller { client, grant: Arc::default(), token: None, logged_in: false, is_crowd: false, seat: None };
+    if PROBES.contains(&path) {
+        return Ok(anybody);
+    }
+    // With a token asked for, a page that DNS brought here has none to send. On a Unix socket there is no DNS.
+    let on_tcp = request.conn_data::<Connection>().is_some_and(|connection| connection.address.is_some());
+    if on_tcp
+        && !manners.asks_who()
+        && let Some(host) = strange_host(request, &anybody.client, &manners.allow_hosts)
+    {
+        return Err(Refusal::misdirected(host).response().into());
+    }
+    if is_foreign(request, &anybody.client, &manners.allow_origins) {
+        return Err(Refusal::foreign().response().into());
+    }
+    let anybody = seated(request, anybody, state, manners);
+    if anybody.is_crowd && !["/events", "/tail"].contains(&path) {
+        return Err(closing(refusal::busy()).into());
+    }
+    let is_open = [LOGIN, LOGOUT].contains(&path) || page::ASSETS.iter().any(|asset| path.strip_prefix('/') == Some(asset.path));
+    if request.method() == Method::OPTIONS || is_open || !manners.asks_who() {
+        return Ok(anybody);
+    }
+    let refused = |why| match why {
+        // Whoever comes with a browser is asked for a token there.
+        Unknown::Silent if path == "/" && wants_html(request.headers()) => to_login(request, state),
+        Unknown::Silent => {
+            unauthorized("send a token of the token file: Authorization: Bearer TOKEN; a browser logs in at login")
+        }
+        Unknown::Wrong => unauthorized("this is no token of the token file"),
+        Unknown::TooOften(pause) => refusal::too_often(pause),
+    };
+    recognized(request, anybody, state, manners).map_err(|why| refused(why).into())
+}
+
+/// With its place among those of its address, if there is one.
+fn seated(request: &ServiceRequest, caller: Caller, state: &State, manners: &Manners) -> Caller {
+    let connection = request.conn_data::<Connection>();
+    if !caller.client.proxied {
+        return Caller { is_crowd: connection.is_some_and(|connection| connection.seat.is_none()), ..caller };
+    }
+    let seat = state.crowd.enter(caller.client.address, manners.connections_per_address_max).map(Arc::new);
+    Caller { is_crowd: seat.is_none(), seat, ..caller }
+}
+
+/// Why it is not known who asks.
+enum Unknown {
+    /// It does not say.
+    Silent,
+    /// It says something wrong.
+    Wrong,
+    /// It has said too much that was wrong: wait so long.
+    TooOften(Duration),
+}
+
+fn recognized(request: &ServiceRequest, caller: Caller, state: &State, manners: &Manners) -> Result<Caller, Unknown> {
+    let let_in = |caller: Caller, token: &Arc<Token>, logged_in| Caller {
+        grant: Arc::new(token.grant.clone()),
+        token: Some(token.clone()),
+        logged_in,
+        ..caller
+    };
+    if manners.asks_certificate && request.conn_data::<Connection>().is_some_and(|connection| connection.certified) {
+        return Ok(caller);
+    }
+    if let Some(given) = request.headers().get(AUTHORIZATION) {
+        if let Some(pause) = state.failures.pause(caller.client.address) {
+            return Err(Unknown::TooOften(pause));
+        }
+        let token = given.to_str().ok().and_then(bearer).and_then(|given| manners.tokens.find(given));
+        return token.map(|token| let_in(caller.clone(), token, false)).ok_or_else(|| {
+            state.note_failure(&caller.client);
+            Unknown::Wrong
+        });
+    }
+    // A cookie can't be guessed and was no token: a wrong one is only old.
+    let tag = cookie(request.headers(), &cookie_name(request.headers(), &caller.client))
+        .and_then(|cookie| state.sessions.token(cookie));
+    match tag.and_then(|tag| manners.tokens.of_tag(&tag).cloned()) {
+        Some(token) => Ok(let_in(caller, &token, true)),
+        None => Err(Unknown::Silent),
+    }
+}
+
+/// Whether a client would rather have a page than text.
+pub fn wants_html(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
+}
+
+fn to_login(request: &ServiceRequest, state: &State) -> HttpResponse {
+    let query = request.query_string();
+    let place = format!("{}{LOGIN}{}{query}", state.base_path, if query.is_empty() { "" } else { "?" });
+    HttpResponse::SeeOther().insert_header((LOCATION, place)).insert_header(("Cache-Control", "no-store")).finish()
+}
+
+fn unauthorized(why: &str) -> HttpResponse {
+    let mut refused = Refusal::unauthorized(why).response();
+    refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sidetail\""));
+    refused
+}
+
+fn closing(mut response: HttpResponse) -> HttpResponse {
+    response.head_mut().set_connection_type(ConnectionType::Close);
+    response
 }
 
 /// The token of an `Authorization` header; the scheme's case does not matter (RFC 9110, 11.1).
@@ -61,8 +217,16 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Whether two texts are equal, in time that depends on their lengths only.
-fn same(one: &str, other: &str) -> bool {
-    let differing = one.bytes().zip(other.bytes()).fold(0, |differing, (one, other)| black_box(differing | (one ^ other)));
-    one.len() == other.len() && differing == 0
+/// What the cookie is called: browsers keep the same cookies for all ports of a host.
+pub fn cookie_name(headers: &HeaderMap, client: &Client) -> String {
+    let sent = headers.get("host").and_then(|host| host.to_str().ok());
+    let host = client.host.as_deref().or(sent).unwrap_or("");
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| port.parse::<u16>().is_ok());
+    port.map_or_else(|| "sidetail".into(), |port| format!("sidetail-{port}"))
+}
+
+/// The cookie of this name.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(found, _)| *found == name).map(|(_, value)| value)
 }

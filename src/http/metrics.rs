@@ -15,18 +15,23 @@ use crate::exposition::{Exposition, Form};
 use crate::process::Usage;
 use crate::source::catalog::Measures;
 use crate::subscriber::Feed;
+use crate::subscriber::grant::Grant;
 
 /// A stream that has not been at the end of what there is for so long counts as behind.
 const BEHIND: Duration = Duration::from_secs(10);
 /// How long it is not said again that clients are sent away.
 const WARN_PAUSE_SECONDS: u64 = 60;
 /// Why requests are refused, as metrics name it, and the status that says so.
-const REFUSALS: [(&str, StatusCode); 6] = [
+const REFUSALS: [(&str, StatusCode); 10] = [
     ("bad-request", StatusCode::BAD_REQUEST),
     ("unauthorized", StatusCode::UNAUTHORIZED),
+    ("other-site", StatusCode::FORBIDDEN),
     ("not-found", StatusCode::NOT_FOUND),
     ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED),
     ("not-acceptable", StatusCode::NOT_ACCEPTABLE),
+    ("too-large", StatusCode::PAYLOAD_TOO_LARGE),
+    ("strange-host", StatusCode::MISDIRECTED_REQUEST),
+    ("too-often", StatusCode::TOO_MANY_REQUESTS),
     ("busy", StatusCode::SERVICE_UNAVAILABLE),
 ];
 
@@ -35,6 +40,7 @@ const REFUSALS: [(&str, StatusCode); 6] = [
 pub struct Counts {
     sent_bytes: [AtomicU64; Format::ALL.len()],
     refusals: [AtomicU64; REFUSALS.len()],
+    wrong_tokens: AtomicU64,
     /// When it was said last that clients are sent away, in seconds since the server began, and one more.
     warned: AtomicU64,
     /// Streams that were asked for: the second, how many in it, how many in the one before.
@@ -57,6 +63,11 @@ impl Counts {
             _ => (now.as_secs(), 1, 0),
         };
         begun.1 + begun.2
+    }
+
+    /// Notes that somebody sent what is no token.
+    pub fn note_wrong_token(&self) {
+        self.wrong_tokens.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether it is time to say that clients are sent away: not again within a minute.
@@ -92,6 +103,10 @@ pub struct Server {
     pub started: SystemTime,
     /// How it behaves.
     pub manners: Arc<Manners>,
+    /// How many browsers are logged in.
+    pub sessions: usize,
+    /// Which logs are told of.
+    pub grant: Arc<Grant>,
     /// Whether it answers `/readyz` with yes.
     pub is_ready: bool,
 }
@@ -103,9 +118,12 @@ pub fn gather(form: Form, feed: &Feed, server: &Server) -> String {
     text.family("sidetail_ready", Gauge, "Whether every log was looked at, and no end has been asked for.")
         .sample(&[], u8::from(server.is_ready));
     config(&mut text, &server.manners);
-    logs(&mut text, feed);
+    logs(&mut text, feed, &server.grant);
     watching(&mut text, feed);
     streams(&mut text, feed, &server.counts);
+    text.family("sidetail_wrong_tokens_total", Counter, "Tokens that were sent and are none.")
+        .sample(&[], server.counts.wrong_tokens.load(Ordering::Relaxed));
+    text.family("sidetail_sessions", Gauge, "Browsers that are logged in.").sample(&[], server.sessions);
     process(&mut text, server.started);
     text.finish()
 }
@@ -122,9 +140,9 @@ fn config(text: &mut Exposition, manners: &Manners) {
     .sample(&[], read.as_secs_f64());
 }
 
-fn logs(text: &mut Exposition, feed: &Feed) {
-    let logs: Vec<Measures> = feed.logs().iter().map(|log| log.measures()).collect();
-    let problems = feed.problems().len();
+fn logs(text: &mut Exposition, feed: &Feed, grant: &Grant) {
+    let logs: Vec<Measures> = feed.logs(grant).iter().map(|log| log.measures()).collect();
+    let problems = feed.problems(grant).len();
     text.family("sidetail_logs", Gauge, "Logs that are followed.").sample(&[], logs.len());
     text.family("sidetail_problems", Gauge, "Files that patterns mean and that are not followed.").sample(&[], problems);
     let mut each = |name, kind, help: &str, value: fn(&Measures) -> u64| {

@@ -1,7 +1,9 @@
 //! Bytes to HTTP: routes, queries, refusals, and the life of the server. The only place that names `actix_web`; never
 //! touches a catalog or a log's file.
 
+pub mod access;
 mod guard;
+mod login;
 mod metrics;
 pub mod query;
 pub mod refusal;
@@ -9,6 +11,7 @@ mod routes;
 pub mod stream;
 pub mod tls;
 
+use std::any::Any;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -20,6 +23,13 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer, middleware, rt};
 use rustix::net::sockopt;
 use tokio::sync::{Semaphore, watch};
+use tracing::{info, warn};
+
+use access::failures::Failures;
+use access::peer::{Client, Connection, Crowd, Proxy};
+use access::sessions::Sessions;
+use access::sites::HostName;
+use access::tokens::Tokens;
 
 use crate::process::private_bytes;
 use crate::subscriber::Feed;
@@ -52,13 +62,37 @@ pub struct Manners {
     /// How long clients are told to wait before they come back.
     pub retry: Duration,
     /// Tokens of which requests must bring one; none means that none is needed.
-    pub tokens: Vec<String>,
+    pub tokens: Arc<Tokens>,
+    /// Whether a certificate of the client does instead; then nobody is let in without either.
+    pub asks_certificate: bool,
+    /// Names under which it may be asked for, beside addresses and those of this machine.
+    pub allow_hosts: Vec<HostName>,
+    /// Proxies whose word for their clients is taken.
+    pub trusted_proxies: Vec<Proxy>,
+    /// How many connections there may be from one address.
+    pub connections_per_address_max: usize,
     /// Origins whose pages may read.
     pub allow_origins: Vec<String>,
     /// When the config was read that holds now.
     pub config_read: SystemTime,
     /// Whether it could be taken over when it was last read.
     pub config_is_good: bool,
+}
+
+impl Manners {
+    /// Whether it is asked who wants to read.
+    fn asks_who(&self) -> bool {
+        self.asks_certificate || !self.tokens.is_empty()
+    }
+}
+
+/// What ends streams before their time.
+#[derive(Clone, Debug)]
+struct Standing {
+    /// Whether the program ends.
+    is_stopping: bool,
+    /// The tokens that are good now.
+    tokens: Arc<Tokens>,
 }
 
 /// How the server behaves.
@@ -92,7 +126,10 @@ struct State {
     stuck_after: Duration,
     memory_bytes_max: Option<u64>,
     born: Instant,
-    stopping: watch::Receiver<bool>,
+    standing: watch::Receiver<Standing>,
+    sessions: Sessions,
+    failures: Failures,
+    crowd: Crowd,
 }
 
 impl State {
@@ -108,6 +145,22 @@ impl State {
     fn manners(&self) -> Arc<Manners> {
         self.manners.borrow().clone()
     }
+
+    fn is_stopping(&self) -> bool {
+        self.standing.borrow().is_stopping
+    }
+
+    /// Counts a wrong token; says so, but not how it was.
+    fn note_failure(&self, client: &Client) {
+        self.counts.note_wrong_token();
+        self.failures.note(client.address);
+        let address = client.address.map(tracing::field::display);
+        if self.failures.pause(client.address).is_some() {
+            warn!(address, "too many wrong tokens: nothing is taken from this address for a while");
+        } else {
+            info!(address, "a wrong token");
+        }
+    }
 }
 
 /// Serves `feed` on `listeners` until `stop` is done, then ends every stream cleanly and returns.
@@ -119,7 +172,11 @@ pub fn serve(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
 }
 
 async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: impl Future<Output = ()>) -> io::Result<()> {
-    let (stopping, is_stopping) = watch::channel(false);
+    let mut manners = settings.manners.clone();
+    let tokens = manners.borrow_and_update().tokens.clone();
+    let (stopping, standing) = watch::channel(Standing { is_stopping: false, tokens });
+    let crowd = Crowd::default();
+    let (arriving, arrivals) = (settings.manners.clone(), crowd.clone());
     let state = Data::new(State {
         feed,
         base_path: settings.base_path.clone(),
@@ -130,7 +187,10 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         stuck_after: settings.stuck_after,
         memory_bytes_max: settings.memory_bytes_max,
         born: Instant::now(),
-        stopping: is_stopping,
+        standing,
+        sessions: Sessions::default(),
+        failures: Failures::default(),
+        crowd,
     });
     let base_path = settings.base_path;
     let app = move || {
@@ -150,10 +210,9 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         .max_connections(settings.connections_max)
         .shutdown_timeout(settings.grace.as_secs_f64().ceil() as u64)
         .disable_signals()
-        .on_connect(|connection, _| {
-            if let Some(socket) = connection.downcast_ref::<rt::net::TcpStream>() {
-                notice_vanished(socket);
-            }
+        .on_connect(move |connection, data| {
+            let max = arriving.borrow().connections_per_address_max;
+            data.insert(connected(connection, &arrivals, max));
         });
     for listener in listeners {
         server = match (listener, &settings.tls) {
@@ -165,14 +224,39 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
     let server = server.run();
     let handle = server.handle();
     let ending = async {
-        stop.await;
-        stopping.send_replace(true);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                changed = manners.changed() => match changed {
+                    Ok(()) => stopping.send_modify(|standing| standing.tokens = manners.borrow_and_update().tokens.clone()),
+                    Err(_) => break stop.await,
+                },
+            }
+        }
+        stopping.send_modify(|standing| standing.is_stopping = true);
         handle.stop(true).await;
         std::future::pending().await
     };
     tokio::select! {
         served = server => served,
         never = ending => never,
+    }
+}
+
+/// What there is to know of a connection that was just made.
+fn connected(connection: &dyn Any, crowd: &Crowd, max: usize) -> Connection {
+    let tls = tls::accepted(connection);
+    let socket = tls.map_or_else(|| connection.downcast_ref::<rt::net::TcpStream>(), |(socket, _)| Some(socket));
+    let address = socket.and_then(|socket| socket.peer_addr().ok()).map(|address| address.ip().to_canonical());
+    if let Some(socket) = socket {
+        notice_vanished(socket);
+    }
+    Connection {
+        address,
+        tls: tls.is_some(),
+        certified: tls.is_some_and(|(_, certified)| certified),
+        seat: crowd.enter(address, max),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The query and the headers of a stream's request, parsed once into what the client asks for. Every wrong or unknown
 //! parameter is refused with a sentence that names it.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT;
 use actix_web::web::Query;
@@ -12,6 +14,7 @@ use crate::format::level::Level;
 use crate::sse::Payload;
 use crate::subscriber::Request;
 use crate::subscriber::filter::{Filter, PATTERNS_MAX, Pattern};
+use crate::subscriber::grant::Grant;
 use crate::subscriber::start::Start;
 
 /// The longest query, in bytes.
@@ -96,11 +99,11 @@ struct Given {
     notices: Option<bool>,
 }
 
-/// Parses the request for a stream.
+/// Parses the request for a stream, of whom that was granted.
 ///
 /// # Errors
 /// 400 with a sentence that names the parameter; 406 where no form of a stream is accepted.
-pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest, Refusal> {
+pub fn parse(request: &HttpRequest, grant: Arc<Grant>, defaults: Defaults) -> Result<StreamRequest, Refusal> {
     let query = request.query_string();
     if query.len() > QUERY_BYTES_MAX {
         return Err(Refusal::bad_request(format!("the query has more than {QUERY_BYTES_MAX} bytes")));
@@ -150,6 +153,7 @@ pub fn parse(request: &HttpRequest, defaults: Defaults) -> Result<StreamRequest,
         id: header.or(after),
         download: given.download,
         request: Request {
+            grant,
             logs: given.logs,
             filter: Filter { all: given.matches, none: given.excludes, events: given.events, level: given.level },
             start,
@@ -321,7 +325,7 @@ mod tests {
     const EVENTS: Defaults = Defaults { format: None, tail: 0 };
 
     fn parsed(query: &str) -> Result<StreamRequest, Refusal> {
-        parse(&TestRequest::with_uri(&format!("/events?{query}")).to_http_request(), EVENTS)
+        parse(&TestRequest::with_uri(&format!("/events?{query}")).to_http_request(), Arc::default(), EVENTS)
     }
 
     fn why(query: &str) -> String {
@@ -354,7 +358,7 @@ mod tests {
     fn the_header_beats_the_query_and_an_empty_one_counts_as_absent() {
         let start = |header: &str, query: &str| {
             let request = TestRequest::with_uri(&format!("/events?{query}")).insert_header(("Last-Event-ID", header));
-            parse(&request.to_http_request(), EVENTS).unwrap().request.start
+            parse(&request.to_http_request(), Arc::default(), EVENTS).unwrap().request.start
         };
         let after = |id: &str, otherwise: Start| Start::After { id: id.into(), otherwise: Box::new(otherwise) };
         assert_eq!(start("h", "after=q&tail=3"), after("h", Start::Tail(3)));
@@ -368,7 +372,7 @@ mod tests {
     fn accept_decides_the_form_by_weight() {
         let format = |accept: &str| {
             let request = TestRequest::with_uri("/events").insert_header(("Accept", accept)).to_http_request();
-            parse(&request, EVENTS).map(|request| request.format)
+            parse(&request, Arc::default(), EVENTS).map(|request| request.format)
         };
         assert_eq!(format("*/*"), Ok(Format::Sse));
         assert_eq!(format("text/html, application/x-ndjson"), Ok(Format::Ndjson));
@@ -389,7 +393,7 @@ mod tests {
             let uri = format!("/events?{}", pairs.join("&"));
             prop_assume!(uri.parse::<actix_web::http::Uri>().is_ok());
             let request = TestRequest::with_uri(&uri).insert_header(("Last-Event-ID", header.as_str())).insert_header(("Accept", accept));
-            match parse(&request.to_http_request(), EVENTS) {
+            match parse(&request.to_http_request(), Arc::default(), EVENTS) {
                 Ok(request) => {
                     let StreamRequest { request, id, .. } = request;
                     prop_assert!(request.filter.all.len() <= PATTERNS_MAX && request.logs.len() <= NAMES_MAX);

@@ -1,7 +1,9 @@
 //! Refusals as problem JSON (RFC 9457): the status, and one sentence that says what would be right.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use crate::subscriber;
@@ -23,8 +25,25 @@ impl Refusal {
     }
 
     /// 401: who asks is not known.
-    pub fn unauthorized() -> Self {
-        Refusal { status: StatusCode::UNAUTHORIZED, detail: "send a token of the token file: Authorization: Bearer TOKEN".into() }
+    pub fn unauthorized(detail: &str) -> Self {
+        Refusal { status: StatusCode::UNAUTHORIZED, detail: detail.into() }
+    }
+
+    /// 403: a page of another site asks.
+    pub fn foreign() -> Self {
+        let detail = "a page of another site may not read here; --allow-origin ORIGIN names those that may";
+        Refusal { status: StatusCode::FORBIDDEN, detail: detail.into() }
+    }
+
+    /// 421: it was asked for under a name that may be anybody's.
+    pub fn misdirected(host: &str) -> Self {
+        let detail = format!("{host:?} is no name of this server; --allow-host NAME names others than localhost and addresses");
+        Refusal { status: StatusCode::MISDIRECTED_REQUEST, detail }
+    }
+
+    /// 413: more was sent than is read.
+    pub fn too_large(bytes_max: usize) -> Self {
+        Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, detail: format!("at most {bytes_max} bytes are taken here") }
     }
 
     /// 404: there is nothing of this name.
@@ -56,11 +75,31 @@ pub fn method_not_allowed() -> HttpResponse {
     problem(HttpResponse::build(status).insert_header((ALLOW, super::ALLOWED)), status, detail)
 }
 
+/// 405 where something is only taken.
+pub fn post_only() -> HttpResponse {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    problem(HttpResponse::build(status).insert_header((ALLOW, "POST")), status, "only POST is answered here")
+}
+
 /// 503: there is no room now.
 pub fn busy() -> HttpResponse {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let retry = (RETRY_AFTER, RETRY_AFTER_SECONDS.to_string());
     problem(HttpResponse::build(status).insert_header(retry), status, &subscriber::Refusal::Busy.to_string())
+}
+
+/// 429: too many wrong tokens came from there.
+pub fn too_often(pause: Duration) -> HttpResponse {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response =
+        problem(&mut HttpResponse::build(status), status, "too many wrong tokens came from this address; come back later");
+    retry_after(response.headers_mut(), pause);
+    response
+}
+
+/// Says when to come back.
+pub fn retry_after(headers: &mut HeaderMap, pause: Duration) {
+    headers.insert(RETRY_AFTER, HeaderValue::from(pause.as_secs() + 1));
 }
 
 impl From<subscriber::Refusal> for Refusal {

@@ -4,15 +4,17 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use actix_web::http::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderValue,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderValue,
     IF_NONE_MATCH, LOCATION,
 };
 use actix_web::http::{ConnectionType, Method, StatusCode, Version};
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Data, ReqData, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use tracing::{debug, warn};
 
+use super::guard::{Caller, LOGIN, LOGOUT, wants_html};
+use super::login;
 use super::metrics::{self, Server};
 use super::query::{Defaults, Format, StreamRequest, parse};
 use super::refusal::{self, Refusal};
@@ -44,6 +46,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(get("/logs").route(web::get().to(logs)).route(web::head().to(logs)))
         .service(both("/version", |_, _| json(&serde_json::json!({ "name": "sidetail", "version": env!("CARGO_PKG_VERSION") }))))
         .service(get("/metrics").route(web::get().to(metrics)).route(web::head().to(metrics)))
+        .service(
+            get(LOGIN).route(web::get().to(login::ask)).route(web::head().to(login::ask)).route(web::post().to(login::enter)),
+        )
+        .service(web::resource(LOGOUT).route(web::post().to(login::leave)).default_service(web::to(post_only)))
         .service(both("/healthz", live))
         .service(both("/livez", live))
         .service(both("/readyz", ready));
@@ -63,29 +69,46 @@ async fn other_method() -> HttpResponse {
     refusal::method_not_allowed()
 }
 
+async fn post_only() -> HttpResponse {
+    refusal::post_only()
+}
+
 async fn options() -> HttpResponse {
     HttpResponse::NoContent().insert_header((ALLOW, ALLOWED)).finish()
 }
 
-async fn events(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    stream(&request, &state, EVENTS).await
+async fn events(request: HttpRequest, state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
+    stream(&request, &state, &caller, EVENTS).await
 }
 
-async fn tail(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    stream(&request, &state, TAIL).await
+async fn tail(request: HttpRequest, state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
+    stream(&request, &state, &caller, TAIL).await
 }
 
-async fn logs(state: Data<State>) -> HttpResponse {
-    json(&state.feed.status().await)
+/// The answer to `GET /logs`.
+#[derive(serde::Serialize)]
+struct Told {
+    #[serde(flatten)]
+    status: subscriber::Status,
+    /// As whom the browser is logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logged_in: Option<String>,
 }
 
-async fn metrics(request: HttpRequest, state: Data<State>) -> HttpResponse {
+async fn logs(state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
+    let logged_in = caller.token.as_ref().filter(|_| caller.logged_in).map(|token| token.name.clone());
+    json(&Told { status: state.feed.status(&caller.grant).await, logged_in })
+}
+
+async fn metrics(request: HttpRequest, state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
     let form = metrics::form(&request);
     let server = Server {
         counts: state.counts.clone(),
         started: state.started,
         manners: state.manners(),
-        is_ready: !*state.stopping.borrow() && state.feed.is_ready(),
+        grant: caller.grant.clone(),
+        sessions: state.sessions.count(),
+        is_ready: !state.is_stopping() && state.feed.is_ready(),
     };
     let feed = state.feed.clone();
     match tokio::task::spawn_blocking(move || metrics::gather(form, &feed, &server)).await {
@@ -98,14 +121,17 @@ async fn metrics(request: HttpRequest, state: Data<State>) -> HttpResponse {
     }
 }
 
-async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> HttpResponse {
-    let asked = match parse(request, defaults) {
+async fn stream(request: &HttpRequest, state: &State, caller: &Caller, defaults: Defaults) -> HttpResponse {
+    let asked = match parse(request, caller.grant.clone(), defaults) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.response(),
     };
     let manners = state.manners();
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
     let (notices, id_given) = (wanted.notices, id.is_some());
+    if caller.is_crowd {
+        return crowded(request, state, format, id.as_deref());
+    }
     let is_memory_short = state.is_memory_short();
     let subscribed = if is_memory_short { Err(subscriber::Refusal::Busy) } else { state.feed.subscribe(wanted).await };
     if matches!(subscribed, Err(subscriber::Refusal::Busy)) && state.counts.is_time_to_warn(state.born.elapsed()) {
@@ -114,13 +140,7 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
     }
     let mut starting = match subscribed {
         Ok(starting) => Box::pin(starting),
-        Err(subscriber::Refusal::Busy) if format == Format::Sse => {
-            state.counts.note_status(StatusCode::SERVICE_UNAVAILABLE);
-            let block = sse::busy(jittered(BUSY_RETRY), id.as_deref());
-            let block = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]);
-            return unchunked(request, stream_head(format).streaming(block));
-        }
-        Err(subscriber::Refusal::Busy) => return refusal::busy(),
+        Err(subscriber::Refusal::Busy) => return crowded(request, state, format, id.as_deref()),
         Err(refusal) => return Refusal::from(refusal).response(),
     };
     let mut head = stream_head(format);
@@ -142,9 +162,21 @@ async fn stream(request: &HttpRequest, state: &State, defaults: Defaults) -> Htt
         // An endless body would be produced for a client that reads none of it.
         return head.finish();
     }
-    debug!(form = format.name(), resumed = id_given, "a stream begins");
+    let token = caller.token.as_ref().map(|token| &*token.name);
+    debug!(form = format.name(), resumed = id_given, token, "a stream begins");
     let style = Style { format, payload, notices, retry_ms: jittered(manners.retry), heartbeat: manners.heartbeat };
-    unchunked(request, head.body(StreamBody::new(stage, style, Common::of(state))).map_into_boxed_body())
+    unchunked(request, head.body(StreamBody::new(stage, style, Common::of(state, caller.clone()))).map_into_boxed_body())
+}
+
+/// There is no room now. An EventSource would give up for good on another status than 200.
+fn crowded(request: &HttpRequest, state: &State, format: Format, id: Option<&str>) -> HttpResponse {
+    if format != Format::Sse {
+        return refusal::busy();
+    }
+    state.counts.note_status(StatusCode::SERVICE_UNAVAILABLE);
+    let block = sse::busy(jittered(BUSY_RETRY), id);
+    let block = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from(block))]);
+    unchunked(request, stream_head(format).streaming(block))
 }
 
 /// Chunks are unknown to HTTP/1.0: there the end of the connection ends the body.
@@ -181,8 +213,7 @@ fn jittered(time: Duration) -> u64 {
 }
 
 fn index(request: HttpRequest, state: Data<State>) -> HttpResponse {
-    let html = request.headers().get_all(ACCEPT).any(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    if html {
+    if wants_html(request.headers()) {
         return asset_response(&INDEX, &request, &state);
     }
     // What a client sends as its host goes into commands that people paste.
@@ -223,7 +254,7 @@ fn live(_: HttpRequest, state: Data<State>) -> HttpResponse {
 
 fn ready(_: HttpRequest, state: Data<State>) -> HttpResponse {
     match () {
-        () if *state.stopping.borrow() => unwell("stopping\n".into()),
+        () if state.is_stopping() => unwell("stopping\n".into()),
         () if !state.feed.is_ready() => unwell("not every log has been looked at yet\n".into()),
         () => plain("ok\n"),
     }

@@ -14,9 +14,10 @@ use futures_util::stream::unfold;
 use tokio::sync::{Semaphore, watch};
 use tracing::debug;
 
-use super::State;
+use super::guard::Caller;
 use super::metrics::Counts;
 use super::query::Format;
+use super::{Standing, State};
 use crate::position::Mint;
 use crate::sse::Payload;
 use crate::subscriber::sink::{Out, Run, Sink};
@@ -38,22 +39,35 @@ pub struct Style {
     pub heartbeat: Duration,
 }
 
-/// What all streams have in common.
+/// What a stream is given by the server.
 pub struct Common {
     /// Turns at the files: whoever reads there has one.
     turns: Arc<Semaphore>,
     counts: Arc<Counts>,
-    /// Turns true when streams are to end.
-    stopping: watch::Receiver<bool>,
+    /// What ends streams before their time.
+    standing: watch::Receiver<Standing>,
+    /// Whose stream it is.
+    caller: Caller,
     /// What all streams reckon the times of their heartbeats from.
     born: Instant,
 }
 
 impl Common {
     /// What the server says.
-    pub(super) fn of(state: &State) -> Self {
-        let State { turns, counts, stopping, born, .. } = state;
-        Common { turns: turns.clone(), counts: counts.clone(), stopping: stopping.clone(), born: *born }
+    pub(super) fn of(state: &State, caller: Caller) -> Self {
+        let State { turns, counts, standing, born, .. } = state;
+        Common { turns: turns.clone(), counts: counts.clone(), standing: standing.clone(), caller, born: *born }
+    }
+
+    /// Whether the stream has to end, whatever there is.
+    fn is_over(&self) -> bool {
+        self.caller.is_over(&self.standing.borrow())
+    }
+
+    /// Waits until it has to. The sender is gone only when the program ends.
+    async fn over(&mut self) {
+        let caller = &self.caller;
+        let _ = self.standing.wait_for(|standing| caller.is_over(standing)).await;
     }
 }
 
@@ -129,7 +143,7 @@ impl Sending {
                 self.yields = piece.len() >= YIELD_BYTES;
                 return Some(piece);
             }
-            if self.ended || *self.common.stopping.borrow() {
+            if self.ended || self.common.is_over() {
                 return None;
             }
             let mut filled = match &mut self.stage {
@@ -185,7 +199,7 @@ impl Sending {
                 let found = tokio::select! {
                     subscription = starting => Some(subscription),
                     () = tokio::time::sleep_until(beat.into()) => None,
-                    _ = self.common.stopping.wait_for(|stopping| *stopping) => None,
+                    () = self.common.over() => None,
                 };
                 if let Some(subscription) = found {
                     self.stage = Stage::Streaming(Box::new(subscription));
@@ -196,8 +210,7 @@ impl Sending {
                 tokio::select! {
                     () = subscription.moved() => {}
                     () = tokio::time::sleep_until(until.into()) => {}
-                    // The sender is gone only when the program ends.
-                    _ = self.common.stopping.wait_for(|stopping| *stopping) => {}
+                    () = self.common.over() => {}
                 }
             }
         }

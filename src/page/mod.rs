@@ -65,8 +65,28 @@ pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
         Asset::new("assets/page.css", CSS, bare_code(include_str!("page.css"))),
         Asset::new("assets/page.js", JS, joined(MODULES)),
+        Asset::new("assets/login.css", CSS, bare_code(include_str!("login.css"))),
     ]
 });
+
+const LOGIN_FORM: &str = "<form method=\"post\">
+<label for=\"token\">Token</label>
+<input id=\"token\" name=\"token\" type=\"password\" required autofocus autocomplete=\"current-password\">
+<button>Log in</button>
+</form>";
+
+/// The page to log in on, with a sentence that says `why` it did not work; or for who is logged in, to leave.
+pub fn login(why: &str, who: Option<&str>) -> String {
+    let why = if why.is_empty() { String::new() } else { format!("<p role=\"alert\">{why}</p>\n") };
+    let form = match who {
+        None => LOGIN_FORM.to_owned(),
+        Some(who) => format!(
+            "<p>You are logged in as <strong>{who}</strong>. <a href=\".\">The log</a></p>\n\
+             <form method=\"post\" action=\"logout\">\n<button>Log out</button>\n</form>"
+        ),
+    };
+    include_str!("login.html").replace("{why}", &why).replace("{form}", &form)
+}
 
 impl Asset {
     fn new(path: &'static str, content_type: &'static str, body: String) -> Self {
@@ -176,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_page_is_small() {
-        let bytes = INDEX.body.len() + ASSETS.iter().map(|asset| asset.body.len()).sum::<usize>();
+        let bytes = login("", None).len() + INDEX.body.len() + ASSETS.iter().map(|asset| asset.body.len()).sum::<usize>();
         assert!(bytes < BYTES_MAX, "{bytes} bytes");
     }
 

@@ -7,6 +7,7 @@ pub mod counts;
 pub mod explain;
 pub mod filter;
 mod give;
+pub mod grant;
 pub mod join;
 pub mod keep;
 pub mod layout;
@@ -36,6 +37,7 @@ use crate::position::{CURSOR_POSITIONS_MAX, Cursor, SourceId};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use counts::{Behind, Counts};
 use filter::Filter;
+use grant::Grant;
 use keep::Throttle;
 use layout::Layout;
 use ruling::Ruling;
@@ -90,7 +92,9 @@ impl Shared {
 /// What a client asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Which logs, by name or glob; all if there are none.
+    /// Which logs the reader may know of.
+    pub grant: Arc<Grant>,
+    /// Which of them, by name or glob; all if there are none.
     pub logs: Vec<String>,
     /// Which records.
     pub filter: Filter,
@@ -154,9 +158,11 @@ impl fmt::Display for Refusal {
 }
 
 /// Which logs a subscription is of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     names: Vec<(String, Option<GlobMatcher>)>,
+    /// What may be known; `None` for all.
+    grant: Option<Arc<Grant>>,
 }
 
 impl Wanted {
@@ -168,12 +174,22 @@ impl Wanted {
             let glob = GlobBuilder::new(name).build().map_err(|error| Refusal::BadGlob(error.to_string()))?;
             Ok((name.clone(), Some(glob.compile_matcher())))
         };
-        Ok(Wanted { names: names.iter().map(parse).collect::<Result<_, _>>()? })
+        Ok(Wanted { names: names.iter().map(parse).collect::<Result<_, _>>()?, grant: None })
+    }
+
+    /// Those of them that `grant` covers.
+    fn granted(self, grant: &Arc<Grant>) -> Self {
+        Wanted { grant: Some(grant.clone()), ..self }
+    }
+
+    fn may_know(&self, name: &str) -> bool {
+        self.grant.as_ref().is_none_or(|grant| grant.covers(name))
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.names.is_empty()
-            || self.names.iter().any(|(wanted, glob)| glob.as_ref().map_or(wanted == name, |glob| glob.is_match(name)))
+        let named =
+            |(wanted, glob): &(String, Option<GlobMatcher>)| glob.as_ref().map_or(wanted == name, |glob| glob.is_match(name));
+        (self.names.is_empty() || self.names.iter().any(named)) && self.may_know(name)
     }
 
     /// Whether each of its names that is no glob is one of `names`.
@@ -187,8 +203,7 @@ impl Wanted {
     }
 
     /// The logs of a stream. Only a fresh one is refused for their number: a client that comes back gets those of its id.
-    fn select(&self, logs: &Logs, start: &Start) -> Result<Vec<Arc<Log>>, Refusal> {
-        let all = logs.all();
+    fn select(&self, all: &[Arc<Log>], start: &Start) -> Result<Vec<Arc<Log>>, Refusal> {
         for (wanted, glob) in &self.names {
             let found = all.iter().any(|log| glob.as_ref().map_or(**wanted == *log.name, |glob| glob.is_match(&*log.name)));
             if !found {
@@ -198,7 +213,7 @@ impl Wanted {
                 });
             }
         }
-        let mut selected: Vec<_> = all.into_iter().filter(|log| self.wants(&log.name)).collect();
+        let mut selected: Vec<_> = all.iter().filter(|log| self.wants(&log.name)).cloned().collect();
         match start {
             _ if selected.len() <= CURSOR_POSITIONS_MAX => {}
             Start::After { id, .. } => {
@@ -270,11 +285,12 @@ impl Feed {
     pub async fn subscribe(&self, request: Request) -> Result<impl Future<Output = Subscription> + use<>, Refusal> {
         let slot = self.slot()?;
         let shared = self.0.clone();
-        let wanted = Wanted::new(&request.logs)?;
+        let wanted = Wanted::new(&request.logs)?.granted(&request.grant);
         // What was written before the request came belongs to what there is.
         let known: Vec<_> = shared.logs.all().into_iter().filter(|log| wanted.wants(&log.name)).collect();
         shared.logs.look(&known).await;
-        let selected = wanted.select(&shared.logs, &request.start)?;
+        let granted: Vec<_> = shared.logs.all().into_iter().filter(|log| wanted.may_know(&log.name)).collect();
+        let selected = wanted.select(&granted, &request.start)?;
         if matches!(request.start, Start::Offset(_)) && selected.len() != 1 {
             return Err(Refusal::OffsetOfManyLogs(selected.len()));
         }
@@ -297,7 +313,7 @@ impl Feed {
             let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
             let line_bytes_max = ruling.line_bytes_max;
             let mut counting = Counting { line_bytes_max, keeps: &mut keeps, way: &way, time_of: &time_of };
-            let started = start(&shared.logs, &selected, &request.start, &mut counting);
+            let started = start(&granted, &selected, &request.start, &mut counting);
             drop(turn);
             // The slot is taken as long as the search runs, whether its client waits or not.
             (shared, ruling, request, started, slot)
@@ -309,7 +325,8 @@ impl Feed {
                 Start::Offset(offset) => Some(offset.to_string()),
                 _ => None,
             };
-            let common = format!("{} {:?} {:?} {}", request.form, request.logs, request.filter, request.asks_meaning);
+            let granted = &request.grant.names;
+            let common = format!("{} {:?} {granted:?} {:?} {}", request.form, request.logs, request.filter, request.asks_meaning);
             Subscription::new(Parts {
                 common,
                 ruling,
@@ -362,14 +379,14 @@ impl Feed {
         format!("following {}{trouble}, {}", count(logs.len(), "log"), count(self.subscribers(), "subscriber"))
     }
 
-    /// The logs that are known now, by name.
-    pub fn logs(&self) -> Vec<Arc<Log>> {
-        self.0.logs.all()
+    /// The logs that are known now, by name, as far as they were granted.
+    pub fn logs(&self, grant: &Grant) -> Vec<Arc<Log>> {
+        self.0.logs.all().into_iter().filter(|log| grant.covers(&log.name)).collect()
     }
 
-    /// Files that patterns mean and that are not followed.
-    pub fn problems(&self) -> Vec<Problem> {
-        self.0.logs.problems()
+    /// Files that patterns mean and that are not followed. They have no names, so only whom all was granted is told.
+    pub fn problems(&self, grant: &Grant) -> Vec<Problem> {
+        if grant.is_everything() { self.0.logs.problems() } else { Vec::new() }
     }
 
     /// How changes are learnt of.
@@ -392,16 +409,16 @@ impl Feed {
         self.0.subscribers.load(Ordering::Relaxed)
     }
 
-    /// What is known of all logs, after a look at them.
-    pub async fn status(&self) -> Status {
+    /// What is known of all logs that were granted, after a look at them.
+    pub async fn status(&self, grant: &Grant) -> Status {
         self.0.logs.look(&self.0.logs.all()).await;
         let ruling = self.0.ruling();
         let format = |log: &Log| ruling.origin(log, &ruling.layout(log), None, false).format;
         Status {
-            logs: self.0.logs.all().iter().map(|log| LogStatus { format: format(log), ..log.status() }).collect(),
-            events: ruling.rules.event_names().into_iter().map(str::to_owned).collect(),
+            logs: self.logs(grant).iter().map(|log| LogStatus { format: format(log), ..log.status() }).collect(),
+            events: ruling.rules.event_names(grant).into_iter().map(str::to_owned).collect(),
             watch: self.0.logs.watching(),
-            problems: self.0.logs.problems(),
+            problems: self.problems(grant),
             subscribers: self.subscribers(),
         }
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::filter::Pattern;
+use super::grant::Grant;
 use super::keep::{Keep, Throttle};
 use super::scope::Scope;
 use crate::format::time::Clock;
@@ -148,9 +149,13 @@ impl Rules {
         self.drop.iter().any(drop_asks) || self.redact.iter().any(|rule| rule.scope.asks_meaning())
     }
 
-    /// The names that records can have.
-    pub fn event_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.event.iter().map(|rule| rule.name.as_str()).collect();
+    /// The names that records of logs can have which were granted.
+    pub fn event_names(&self, grant: &Grant) -> Vec<&str> {
+        let is_told = |rule: &&EventRule| {
+            let logs = &rule.scope.names;
+            logs.is_empty() || grant.is_everything() || logs.iter().any(|log| grant.covers(log))
+        };
+        let mut names: Vec<&str> = self.event.iter().filter(is_told).map(|rule| rule.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names

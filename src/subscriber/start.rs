@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::since;
 use crate::event::{Basis, Reason};
 use crate::position::{Cursor, Position};
-use crate::source::catalog::{Log, Logs};
+use crate::source::catalog::Log;
 use crate::source::read::{self, Place};
 use crate::source::resolve::{Missing, resolve};
 use crate::source::split::Line;
@@ -83,8 +83,9 @@ pub struct Counting<'a> {
     pub time_of: &'a TimeOf<'a>,
 }
 
-/// Finds the places where readers of `selected` start. Reads files: blocks.
-pub fn start(all: &Logs, selected: &[Arc<Log>], start: &Start, counting: &mut Counting<'_>) -> Started {
+/// Finds the places where readers of `selected` start; `known` are all logs that their reader may know of. Reads files:
+/// blocks.
+pub fn start(known: &[Arc<Log>], selected: &[Arc<Log>], start: &Start, counting: &mut Counting<'_>) -> Started {
     let fresh = |readers| Started { readers, gaps: Vec::new(), resumed: false, basis: None };
     let each = |places: &dyn Fn(&Log) -> Vec<Place>| {
         selected.iter().map(|log| Reader::new(log.clone(), places(log))).collect::<Vec<_>>()
@@ -104,10 +105,10 @@ pub fn start(all: &Logs, selected: &[Arc<Log>], start: &Start, counting: &mut Co
             }
         },
         Start::After { id, otherwise } => match id.parse::<Cursor>() {
-            Ok(cursor) => after(all, selected, &cursor),
+            Ok(cursor) => after(known, selected, &cursor),
             Err(_) => {
                 let gap = missing(Reason::BadId);
-                let started = self::start(all, selected, otherwise, counting);
+                let started = self::start(known, selected, otherwise, counting);
                 Started { gaps: vec![EarlyGap { log: None, missing: gap }], resumed: true, ..started }
             }
         },
@@ -118,7 +119,7 @@ fn missing(reason: Reason) -> Missing {
     Missing { reason, file: None, certain: false, may_repeat: true }
 }
 
-fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
+fn after(known: &[Arc<Log>], selected: &[Arc<Log>], cursor: &Cursor) -> Started {
     let (mut readers, mut gaps) = (Vec::new(), Vec::new());
     for log in selected {
         let own: Vec<Position> = cursor.positions().iter().filter(|position| position.source == log.source).copied().collect();
@@ -132,7 +133,6 @@ fn after(all: &Logs, selected: &[Arc<Log>], cursor: &Cursor) -> Started {
         gaps.extend(resolved.missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
         readers.push(reader);
     }
-    let known = all.all();
     let is_known =
         |position: &Position| *position == Position::of_no_log() || known.iter().any(|log| log.source == position.source);
     if !cursor.positions().iter().all(is_known) {

@@ -163,7 +163,8 @@ fn words(help: &str) -> Vec<String> {
     let options = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 3);
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let commands = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|word| !word.is_empty());
-    options.chain(commands).map(|word| word.trim_end_matches([',', '.']).to_owned()).collect()
+    let bare = |word: &str| word.split('[').next().unwrap_or(word).trim_end_matches([',', '.']).to_owned();
+    options.chain(commands).map(bare).collect()
 }
 
 #[test]

@@ -35,6 +35,7 @@ const DOORS: &[(&str, &str)] = &[
     (r"\bschemars::", r"^config/"),
     (r"\blistenfd::", r"^config/supervision\.rs$"),
     (r"\brustls::", r"^http/tls\.rs$"),
+    (r"(?m)^use ring::", r"^http/access/secret\.rs$"),
     (r"\bprocess::exit\b|\bExitCode\b", r"^main\.rs$"),
     (r"\bstd::env\b|\benv::(var|args|current|temp)", r"^config"),
 ];

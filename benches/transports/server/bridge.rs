@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::ws::{OpCode, Parser, handshake};
@@ -75,6 +76,7 @@ async fn events(request: HttpRequest, incoming: Payload, feed: Data<Feed>) -> ac
         limit: None,
         notices: false,
         asks_meaning: false,
+        grant: Arc::default(),
         form: "websocket".into(),
     };
     let starting = feed.subscribe(wanted).await.map_err(|refusal| error::ErrorServiceUnavailable(refusal.to_string()))?;

@@ -12,12 +12,27 @@ pub struct Request {
     method: String,
     target: String,
     version: &'static str,
+    host: Option<String>,
+    body: String,
     headers: Vec<(String, String)>,
+}
+
+/// `POST target HTTP/1.1` with a form.
+pub fn post(target: &str, form: &str) -> Request {
+    let request = get(target).method("POST").header("Content-Type", "application/x-www-form-urlencoded");
+    Request { body: form.to_owned(), ..request.header("Content-Length", &form.len().to_string()) }
 }
 
 /// `GET target HTTP/1.1`, with no header but `Host`.
 pub fn get(target: &str) -> Request {
-    Request { method: "GET".to_owned(), target: target.to_owned(), version: "1.1", headers: Vec::new() }
+    Request {
+        method: "GET".to_owned(),
+        target: target.to_owned(),
+        version: "1.1",
+        host: None,
+        body: String::new(),
+        headers: Vec::new(),
+    }
 }
 
 impl Request {
@@ -25,6 +40,17 @@ impl Request {
     pub fn method(mut self, method: &str) -> Self {
         self.method = method.to_owned();
         self
+    }
+
+    /// For another host than the address.
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
+        self
+    }
+
+    /// With a token.
+    pub fn token(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
     }
 
     /// With a header line.
@@ -61,11 +87,13 @@ impl Request {
     }
 
     fn send_on(&self, mut socket: &TcpStream, address: SocketAddr) {
-        let mut text = format!("{} {} HTTP/{}\r\nHost: {address}\r\n", self.method, self.target, self.version);
+        let host = self.host.clone().unwrap_or_else(|| address.to_string());
+        let mut text = format!("{} {} HTTP/{}\r\nHost: {host}\r\n", self.method, self.target, self.version);
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");
+        text.push_str(&self.body);
         socket.write_all(text.as_bytes()).expect("sending a request");
     }
 }

@@ -14,7 +14,7 @@ mod wait;
 mod world;
 
 pub use agent::{Agent, is_root};
-pub use client::get;
+pub use client::{get, post};
 pub use log::Log;
 pub use sse::Block;
 pub use stream::{Stream, lines_of};
