@@ -29,6 +29,6 @@ pub mod split;
 pub mod strength;
 mod succeed;
 pub mod tail;
-mod unpack;
+pub mod unpack;
 pub mod watch;
 mod zstd;
