@@ -48,8 +48,12 @@ export function isFinal(status) {
   return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
 }
 
+/** Why there is nothing to be read without a token. */
+export const LOGGED_OUT = "You are not logged in.";
+
 /** @param {Response} answer @returns {Promise<string>} why it is no stream, in a sentence */
 export async function refusal(answer) {
+  if (answer.status === 401) return LOGGED_OUT;
   try {
     const problem = await answer.json();
     return String(problem.detail || problem.title);

@@ -2,6 +2,7 @@
 // takes a log's text for anything but text.
 
 import { curl, read, write } from "./address.js";
+import { LOGGED_OUT } from "./connection.js";
 import { Selecting } from "./copy.js";
 import { matcher, marks, parameters, parse, quoted, toggled, withField } from "./find.js";
 import { countTimes, draw, rowAt, sum } from "./histogram.js";
@@ -128,12 +129,17 @@ class Ops {
   /** Asks which logs there are. */
   async learn() {
     try {
-      this.status = await (await fetch(new URL("logs", document.baseURI), { cache: "no-store" })).json();
+      const answer = await fetch(new URL("logs", document.baseURI), { cache: "no-store" });
+      if (!answer.ok) return;
+      this.status = await answer.json();
     } catch {
       return;
     }
     const before = this.look.several;
     this.logs = this.status.logs;
+    const who = byId("who");
+    who.hidden = !this.status.logged_in;
+    who.textContent = this.status.logged_in ?? "";
     this.#names();
     if (before !== this.look.several) {
       this.rows.remeasureAll();
@@ -179,7 +185,13 @@ class Ops {
 
   /** @param {string} why */
   #refused(why) {
-    byId("refusal").textContent = why;
+    const refusal = byId("refusal");
+    if (refusal.textContent.startsWith(why) && why !== "") return;
+    refusal.textContent = why;
+    if (why === LOGGED_OUT) {
+      const link = Object.assign(document.createElement("a"), { href: `login${location.search}${location.hash}`, textContent: "Log in" });
+      refusal.append(" ", link);
+    }
     box.setAttribute("aria-invalid", String(why !== ""));
   }
 

@@ -18,6 +18,8 @@ use crate::position::HEAD_BYTES_MAX;
 pub const READ_BYTES: usize = 128 * 1024;
 /// The most NUL bytes that are looked through for the first byte of content.
 const HOLE_BYTES_MAX: u64 = 1 << 30;
+/// The same in a compressed file, where a few bytes make many.
+const PACKED_HOLE_BYTES_MAX: u64 = 64 << 20;
 
 /// How a file stores its content; told by magic bytes, never by the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,12 +163,13 @@ const UTF_16_MARKS: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 /// Reads how the content begins: the first byte that is not NUL, and the up to 1024 bytes from there.
 ///
 /// # Errors
-/// What reading gives; `Unsupported`, in words, for text in UTF-16.
+/// What reading gives; `Unsupported`, in words, for text in UTF-16 and for a compressed file that seems to be nothing but NUL.
 pub fn read_head(content: &mut Content) -> io::Result<Head> {
     let mut base = match content {
         Content::Plain(file) => first_data(file),
         Content::Packed(_) => 0,
     };
+    let packed = matches!(content, Content::Packed(_));
     loop {
         let bytes = content.read(base, READ_BYTES)?;
         match bytes.iter().position(|&byte| byte != 0) {
@@ -178,6 +181,10 @@ pub fn read_head(content: &mut Content) -> io::Result<Head> {
             Some(nuls) => {
                 base += nuls as u64;
                 return Ok(Head::new(base, Bytes::from(content.read(base, HEAD_BYTES_MAX)?)));
+            }
+            None if packed && base > PACKED_HOLE_BYTES_MAX => {
+                let why = format!("it begins with more than {PACKED_HOLE_BYTES_MAX} bytes of NUL");
+                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
             }
             None if bytes.len() < READ_BYTES || base > HOLE_BYTES_MAX => return Ok(Head::new(base, Bytes::new())),
             None => base += bytes.len() as u64,

@@ -153,13 +153,18 @@ pub fn fetch_cold(log: &Log, place: &Place, files: &mut Files, reach: Reach, lin
     }
     let mut bytes = SPARE.take();
     let content = files.open(&generation)?;
+    let unreadable = || Trouble::Unreadable("its beginning could not be read".into());
     if generation.is_unreadable() && !generation.storage.is_compressed() {
-        return Err(Trouble::Unreadable("its beginning could not be read".into()));
+        return Err(unreadable());
     }
     let offset = place.position.offset;
     let tip_start = generation.head.tip_start(offset);
     let tip_bytes = (offset - tip_start) as usize;
     content.read_into(&mut bytes, tip_start, tip_bytes + READ_BYTES, waits)?;
+    // What can't be unpacked has said so now; of the rest no position can be made before its head is known.
+    if generation.is_unreadable() {
+        return Err(unreadable());
+    }
     verify(&bytes, tip_bytes, &place.position)?;
     let head = generation.head.bytes();
     if offset == generation.head.base && !bytes.starts_with(&head[..head.len().min(bytes.len())]) {

@@ -27,6 +27,7 @@ mod refusal;
 mod reload;
 mod discovery;
 mod access;
+mod hostile;
 mod bad_input;
 mod before;
 mod rules;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::World;
+use crate::harness::{World, eventually};
 
 struct Running(Child);
 
@@ -48,4 +48,170 @@ fn a_certificate_without_its_key_or_that_is_none_is_refused_with_its_name() {
     assert!(code == Some(2) && said.contains("tls-cert and tls-key belong together"), "{said}");
     let (code, said) = run(&["check", "--tls-cert", none, "--tls-key", none, "app=@/app.log"]);
     assert!(code == Some(2) && said.contains("none.pem"), "{said}");
+}
+
+/// Curl over TLS, with the certificate of the agent taken as it is.
+struct Curl {
+    child: Running,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Curl {
+    fn start(args: &[&str]) -> Self {
+        let mut curl = Command::new("curl");
+        curl.args(["-sSN", "--insecure"]).args(args).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = curl.spawn().expect("curl");
+        Curl { lines: BufReader::new(child.stdout.take().expect("its output")), child: Running(child) }
+    }
+
+    /// Everything up to a blank line: the fields of an event.
+    fn event(&mut self) -> Vec<String> {
+        let mut fields = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.lines.read_line(&mut line).expect("reading") > 0, "the stream ended after {fields:?}");
+            match line.trim_end() {
+                "" => return fields,
+                ":" => {}
+                field => fields.push(field.to_owned()),
+            }
+        }
+    }
+
+    /// The rest, once it ended well.
+    fn rest(mut self) -> String {
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut self.lines, &mut rest).expect("the rest");
+        assert!(self.child.0.wait().expect("its end").success(), "not a clean end");
+        rest
+    }
+}
+
+fn said(args: &[&str]) -> String {
+    let output = Command::new("curl").args(["-sS", "-m", "20", "--insecure"]).args(args).output().expect("curl");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn field(event: &[String], name: &str) -> String {
+    let found = event.iter().find_map(|field| field.strip_prefix(&format!("{name}: ")));
+    found.unwrap_or_else(|| panic!("no {name} in {event:?}")).to_owned()
+}
+
+/// A certificate for `localhost` in the world's folder, and what an agent is told of it.
+fn certified(world: &World) -> [&'static str; 4] {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    world.file("cert.pem", made.cert.pem());
+    world.file("key.pem", made.signing_key.serialize_pem());
+    ["--tls-cert", "@/cert.pem", "--tls-key", "@/key.pem"]
+}
+
+#[test]
+fn over_http_2_a_stream_is_live_resumes_exactly_and_ends_cleanly() {
+    let world = World::new();
+    let tls = certified(&world);
+    let mut log = world.log("app.log");
+    let mut agent = world.agent(&[&["app=@/app.log"], &tls[..]].concat());
+    let url = format!("https://{}/events", agent.address());
+    assert_eq!(said(&["--http2", "-o", "/dev/null", "-w", "%{http_version}", &format!("{url}?follow=false")]), "2");
+    assert_eq!(said(&["--http1.1", "-o", "/dev/null", "-w", "%{http_version}", &format!("{url}?follow=false")]), "1.1");
+    let mut first = Curl::start(&["--http2", &url]);
+    assert_eq!(field(&first.event(), "event"), "hello");
+    let written = log.write(3);
+    let events: Vec<_> = (0..3).map(|_| first.event()).collect();
+    assert!(events.iter().map(|event| field(event, "data")).eq(written));
+    let id = format!("Last-Event-ID: {}", field(&events[0], "id"));
+    let mut second = Curl::start(&["--http2", "-H", &id, &url]);
+    assert!(field(&second.event(), "data").contains("exact"));
+    let more = log.write(2000);
+    let expected: Vec<String> = log.written()[1..].to_vec();
+    assert_eq!(expected.len(), 2 + more.len());
+    for line in &expected {
+        assert_eq!(&field(&second.event(), "data"), line);
+    }
+    agent.signal("TERM");
+    first.rest();
+    assert_eq!(second.rest(), "");
+    assert!(agent.ended().success());
+}
+
+#[test]
+fn many_streams_of_one_http_2_connection_go_side_by_side() {
+    let world = World::new();
+    let tls = certified(&world);
+    let mut log = world.log("app.log");
+    log.write(500);
+    let agent = world.agent(&[&["app=@/app.log"], &tls[..]].concat());
+    let url = format!("https://{}/tail?from=start&follow=false&limit=[1-40]", agent.address());
+    let all = said(&["--http2", "--parallel", "--parallel-max", "40", &url]);
+    assert_eq!(all.lines().count(), (1..=40).sum::<usize>());
+}
+
+#[test]
+fn a_client_certificate_lets_in_as_a_token_does_and_one_of_a_stranger_does_not() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let world = World::new();
+    let tls = certified(&world);
+    world.log("app.log").line("hello");
+    // A certificate of an authority, and one that it signed.
+    let sign = |name: &str| {
+        let (authority_key, key) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&authority_key).expect("a certificate");
+        let issuer = Issuer::new(params, authority_key);
+        let params = CertificateParams::new(vec!["client".to_owned()]).expect("parameters");
+        let signed = params.signed_by(&key, &issuer).expect("a certificate");
+        world.file(&format!("{name}.pem"), signed.pem() + &key.serialize_pem());
+        authority.pem()
+    };
+    let (friends, strangers) = (sign("friend"), sign("stranger"));
+    world.file("ca.pem", friends);
+    let agent = world.agent(&[&["app=@/app.log", "--tls-client-ca", "@/ca.pem"], &tls[..]].concat());
+    let url = |path: &str| format!("https://{}{path}", agent.address());
+    let status = |name: Option<&str>, path: &str| {
+        let file = name.map(|name| world.path(&format!("{name}.pem")).display().to_string());
+        let shown = file.iter().flat_map(|file| ["--cert", file]).collect::<Vec<_>>();
+        said(&[&shown[..], &["-o", "/dev/null", "-w", "%{http_code}", &url(path)]].concat())
+    };
+    assert_eq!((status(None, "/logs"), status(None, "/livez")), ("401".into(), "200".into()));
+    assert_eq!(status(Some("friend"), "/logs"), "200");
+    assert_eq!(status(Some("stranger"), "/logs"), "000", "no handshake");
+    let health = world.setup(&["health", &url("/")]).run();
+    assert_eq!(health.status.code(), Some(0));
+    // Who signs may change while it runs.
+    world.file("ca.pem", strangers);
+    eventually("it is read", || agent.stderr().contains("were read again").then_some(()));
+    assert_eq!((status(Some("stranger"), "/logs"), status(Some("friend"), "/logs")), ("200".into(), "000".into()));
+    let check = |args: &[&str]| {
+        String::from_utf8_lossy(&world.setup(&[&["check", "app=@/app.log"], args].concat()).run().stderr).into_owned()
+    };
+    assert!(check(&["--tls-client-ca", "@/ca.pem"]).contains("tls-client-ca needs TLS"));
+    assert!(check(&[&["--tls-client-ca", "@/key.pem"], &tls[..]].concat()).contains("no PEM certificate"));
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_being_told_and_streams_go_on() {
+    let world = World::new();
+    let tls = certified(&world);
+    let mut log = world.log("app.log");
+    let agent = world.agent(&[&["app=@/app.log"], &tls[..]].concat());
+    let mut stream = Curl::start(&["--http2", &format!("https://{}/events", agent.address())]);
+    stream.event();
+    let url = format!("https://localhost:{}/livez", agent.address().port());
+    let trusted = || {
+        let certificate = world.path("cert.pem");
+        Command::new("curl")
+            .args(["-sS", "-m", "20", "--cacert"])
+            .arg(certificate)
+            .arg(&url)
+            .output()
+            .expect("curl")
+            .status
+            .success()
+    };
+    assert!(trusted());
+    certified(&world);
+    eventually("the new one is shown", || trusted().then_some(()));
+    let written = log.write(1);
+    assert_eq!(field(&stream.event(), "data"), written[0]);
 }

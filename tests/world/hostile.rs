@@ -1,0 +1,198 @@
+//! Input that is made to do harm, and clients that are: each meets a limit that says so, and nobody else notices.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::harness::{Agent, World, eventually, get};
+
+const EVERYTHING: &str = "/events?from=start&follow=false";
+
+/// A gzip file of `count` MiB of one byte, then `rest`.
+fn bomb(byte: u8, mebibytes: usize, rest: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let block = vec![byte; 1 << 20];
+    (0..mebibytes).for_each(|_| encoder.write_all(&block).expect("packing"));
+    encoder.write_all(rest.as_bytes()).expect("packing");
+    encoder.finish().expect("packing")
+}
+
+/// The most memory that the agent has held, in MiB.
+fn peak_mebibytes(agent: &Agent) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("its status");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+}
+
+#[test]
+fn a_gzip_bomb_among_rotated_files_takes_no_memory_and_what_it_hides_is_told() {
+    let world = World::new();
+    world.file("nul.log.1.gz", bomb(0, 100, "\nhidden\n"));
+    world.file("long.log.1.gz", bomb(b'a', 300, "\nafter\n"));
+    let mut logs = ["nul", "long", "live"].map(|name| world.log(&format!("{name}.log")));
+    logs.iter_mut().for_each(|log| log.line("now"));
+    let agent = world.agent(&["@/*.log"]);
+    assert_eq!(agent.lines(&format!("{EVERYTHING}&log=live.log")), ["now"]);
+    let blocks = agent.events(&format!("{EVERYTHING}&log=nul.log"));
+    let gap = blocks.iter().find(|block| block.is("gap")).expect("a gap");
+    assert!(gap.json()["reason"] == "unreadable" && gap.json()["file"] == "nul.log.1.gz", "{gap:?}");
+    assert_eq!(blocks.last().expect("a record").data, "now");
+    assert!(agent.logs().iter().any(|log| log["error"].as_str().is_some_and(|error| error.contains("bytes of NUL"))));
+    // One line of 300 MiB is cut at max-line, and says so; what follows is whole.
+    let lines = agent.lines(&format!("{EVERYTHING}&log=long.log"));
+    assert_eq!(lines[1..], ["after", "now"]);
+    assert!(lines[0].starts_with("aaaa") && lines[0].len() < 300 << 10, "{}", lines[0].len());
+    let peak = peak_mebibytes(&agent);
+    assert!(peak < 200, "{peak} MiB");
+}
+
+#[test]
+fn json_of_any_depth_is_a_line_and_nothing_breaks() {
+    let world = World::new();
+    let deep = |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+    let lines = [
+        deep("{\"a\":", "}", 30_000),
+        deep("[", "]", 100_000),
+        "[".repeat(100_000),
+        "{\"a\":".repeat(30_000),
+        deep("{\"a\":", "}", 100),
+    ];
+    let plain = "{\"level\":\"info\",\"msg\":\"ok\"}";
+    world.file("app.log", format!("{plain}\n{}\n{plain}\n", lines.join("\n")));
+    let agent = world.agent(&["app=@/app.log"]);
+    let records: Vec<_> = agent.events(&format!("{EVERYTHING}&data=json")).iter().map(|record| record.json()).collect();
+    assert_eq!(records.len(), lines.len() + 2);
+    for (record, line) in records[1..].iter().zip(&lines) {
+        assert_eq!(record["line"].as_str(), Some(line.as_str()));
+    }
+    assert_eq!(records[lines.len() + 1]["fields"]["msg"], "ok");
+}
+
+/// What comes on a socket until it is closed, and how long that took.
+fn until_closed(mut socket: &TcpStream, patience: Duration) -> (String, Duration) {
+    socket.set_read_timeout(Some(patience)).expect("a time-out");
+    let (began, mut answer) = (Instant::now(), Vec::new());
+    let mut piece = [0; 4096];
+    loop {
+        match socket.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("it is not closed: {error}"),
+        }
+    }
+    (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+}
+
+#[test]
+fn a_head_that_does_not_come_to_an_end_is_given_up() {
+    let world = World::new();
+    world.log("app.log").line("hello");
+    let agent = world.agent(&["app=@/app.log"]);
+    let silent = TcpStream::connect(agent.address()).expect("connecting");
+    let slow = TcpStream::connect(agent.address()).expect("connecting");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut bytes = b"GET /tail HTTP/1.1\r\nHost: localhost\r\nX: ".iter().chain(std::iter::repeat(&b'x'));
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                if (&slow).write_all(&[*bytes.next().expect("endless")]).is_err() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let (answer, took) = until_closed(&slow, Duration::from_secs(20));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(took > Duration::from_secs(2), "{took:?}");
+        until_closed(&silent, Duration::from_secs(20));
+    });
+    assert_eq!(agent.lines(&format!("{EVERYTHING}&log=app")), ["hello"]);
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused_and_the_next_client_is_served() {
+    let world = World::new();
+    let agent = world.agent(&["app=@/app.log"]);
+    let large = "x".repeat(200_000);
+    let many: String = (0..200).map(|number| format!("X-{number}: y\r\n")).collect();
+    for head in [
+        format!("GET /{large} HTTP/1.1\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nX: {large}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\n{many}\r\n"),
+    ] {
+        let mut socket = TcpStream::connect(agent.address()).expect("connecting");
+        // It may hang up before all is sent.
+        let _ = socket.write_all(head.as_bytes());
+        let (answer, _) = until_closed(&socket, Duration::from_secs(10));
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    let long = "a=".to_owned() + &"b".repeat(16 * 1024);
+    assert_eq!(agent.get(&format!("/events?{long}")).status(), 400);
+    assert_eq!(agent.get("/logs").status(), 200);
+}
+
+#[test]
+fn ambiguous_framing_never_makes_two_requests_of_one() {
+    let world = World::new();
+    let agent = world.agent(&["app=@/app.log"]);
+    for head in [
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nContent-Length: 30\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: +5\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost : localhost\r\n\r\n",
+    ] {
+        let mut socket = TcpStream::connect(agent.address()).expect("connecting");
+        let _ =
+            socket.write_all(format!("{head}GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
+        let (answer, _) = until_closed(&socket, Duration::from_secs(20));
+        assert!(!answer.contains("\"version\""), "{head:?} gave {answer}");
+    }
+}
+
+/// The longest that a live line takes to come to its reader, while nothing else or `greps` searches of archives go on.
+fn worst_latency(agent: &Agent, world: &World, greps: usize) -> Duration {
+    let mut live = agent.stream("/events?log=live");
+    let mut log = world.log("live.log");
+    let searches: Vec<_> = (0..greps)
+        .map(|_| get("/tail?log=archive&from=start&match=never+there%24&follow=false").connect(agent.address()))
+        .collect();
+    let mut worst = Duration::ZERO;
+    for number in 0..100 {
+        let line = format!("line {number}");
+        let began = Instant::now();
+        log.line(&line);
+        assert_eq!(live.record().data, line);
+        worst = worst.max(began.elapsed());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(searches);
+    worst
+}
+
+/// The bound is wide, for machines that are busy with other things; `docs/limits.md` has what was measured on an idle one.
+#[test]
+fn searches_of_archives_do_not_hold_up_live_lines() {
+    let world = World::new();
+    let line = "2026-11-26T10:00:00Z INFO something that is quite ordinary happened at some place\n";
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    (0..2_000_000).for_each(|_| encoder.write_all(line.as_bytes()).expect("packing"));
+    world.file("archive.log.1.gz", encoder.finish().expect("packing"));
+    world.log("archive.log").line("now");
+    world.log("live.log").line("now");
+    let agent = world.agent(&["archive=@/archive.log", "live=@/live.log"]);
+    let alone = worst_latency(&agent, &world, 0);
+    let beside = worst_latency(&agent, &world, 16);
+    println!("live latency at worst: {alone:?} alone, {beside:?} beside 16 searches");
+    assert!(beside < Duration::from_secs(2), "{alone:?} alone, {beside:?} beside 16 searches");
+    eventually("streams end with their clients", || {
+        let metrics = agent.get("/metrics").text();
+        metrics.contains("sidetail_subscribers 0\n").then_some(())
+    });
+}
