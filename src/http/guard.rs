@@ -67,7 +67,7 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
             request.extensions_mut().insert(caller);
             next.call(request).await?.map_into_boxed_body()
         }
-        Err(refused) => request.into_response(refused),
+        Err(refused) => request.into_response(*refused),
     };
     if !is_probe {
         state.counts.note_status(response.status());
@@ -102,7 +102,7 @@ fn path<'a>(request: &'a ServiceRequest, state: &State) -> &'a str {
     request.path().strip_prefix(&state.base_path).unwrap_or(request.path())
 }
 
-fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<Caller, HttpResponse> {
+fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<Caller, Box<HttpResponse>> {
     let client = Client::of(request, &manners.trusted_proxies);
     let path = path(request, state);
     let anybody = Caller { client, grant: Arc::default(), token: None, logged_in: false, is_crowd: false, seat: None };
@@ -115,27 +115,29 @@ fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<C
         && !manners.asks_who()
         && let Some(host) = strange_host(request, &anybody.client, &manners.allow_hosts)
     {
-        return Err(Refusal::misdirected(host).response());
+        return Err(Box::new(Refusal::misdirected(host).response()));
     }
     if is_foreign(request, &anybody.client, &manners.allow_origins) {
-        return Err(Refusal::foreign().response());
+        return Err(Box::new(Refusal::foreign().response()));
     }
     let anybody = seated(request, anybody, state, manners);
     if anybody.is_crowd && !["/events", "/tail"].contains(&path) {
-        return Err(closing(refusal::busy()));
+        return Err(Box::new(closing(refusal::busy())));
     }
     let is_open = [LOGIN, LOGOUT].contains(&path) || page::ASSETS.iter().any(|asset| path.strip_prefix('/') == Some(asset.path));
     if request.method() == Method::OPTIONS || is_open || !manners.asks_who() {
         return Ok(anybody);
     }
-    recognized(request, anybody, state, manners).map_err(|why| match why {
-        // Whoever comes with a browser is asked for a token there.
-        Unknown::Silent if path == "/" && wants_html(request.headers()) => to_login(request, state),
-        Unknown::Silent => {
-            unauthorized("send a token of the token file: Authorization: Bearer TOKEN; a browser logs in at login")
-        }
-        Unknown::Wrong => unauthorized("this is no token of the token file"),
-        Unknown::TooOften(pause) => refusal::too_often(pause),
+    recognized(request, anybody, state, manners).map_err(|why| {
+        Box::new(match why {
+            // Whoever comes with a browser is asked for a token there.
+            Unknown::Silent if path == "/" && wants_html(request.headers()) => to_login(request, state),
+            Unknown::Silent => {
+                unauthorized("send a token of the token file: Authorization: Bearer TOKEN; a browser logs in at login")
+            }
+            Unknown::Wrong => unauthorized("this is no token of the token file"),
+            Unknown::TooOften(pause) => refusal::too_often(pause),
+        })
     })
 }
 
