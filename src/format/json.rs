@@ -11,6 +11,9 @@ use super::level::Level;
 use super::time::{Clock, of_number};
 use super::{Meaning, is_level, is_time};
 
+/// Fields that are nested deeper are not given: parsers of clients stop at about 128.
+pub const DEPTH_MAX: usize = 100;
+
 /// What is looked for in an object.
 #[derive(Default)]
 pub struct Object<'a> {
@@ -50,7 +53,29 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
     // A line has no LF, and a CR between tokens would end the `data:` line it goes into.
     let fields = str::from_utf8(text).ok()?.trim();
     let fields = if fields.contains('\r') { fields.replace('\r', " ").into() } else { Cow::Borrowed(fields) };
-    Some(Meaning { time, level, fields: Some(fields) })
+    let is_deep = depth(fields.as_bytes()) > DEPTH_MAX;
+    Some(Meaning { time, level, fields: Some(fields).filter(|_| !is_deep) })
+}
+
+/// How deep values are nested in an object, at least where that is more than [`DEPTH_MAX`].
+fn depth(text: &[u8]) -> usize {
+    let opened = memchr::memchr2_iter(b'{', b'[', text).count();
+    if opened <= DEPTH_MAX {
+        return opened;
+    }
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// A value, as far as a time or a level can be one.

@@ -4,7 +4,7 @@
 mod clf;
 mod colours;
 pub mod fields;
-mod json;
+pub mod json;
 pub mod level;
 mod logfmt;
 pub mod time;

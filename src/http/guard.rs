@@ -115,29 +115,30 @@ fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<C
         && !manners.asks_who()
         && let Some(host) = strange_host(request, &anybody.client, &manners.allow_hosts)
     {
-        return Err(Refusal::misdirected(host).response().into());
+        return Err(Box::new(Refusal::misdirected(host).response()));
     }
     if is_foreign(request, &anybody.client, &manners.allow_origins) {
-        return Err(Refusal::foreign().response().into());
+        return Err(Box::new(Refusal::foreign().response()));
     }
     let anybody = seated(request, anybody, state, manners);
     if anybody.is_crowd && !["/events", "/tail"].contains(&path) {
-        return Err(closing(refusal::busy()).into());
+        return Err(Box::new(closing(refusal::busy())));
     }
     let is_open = [LOGIN, LOGOUT].contains(&path) || page::ASSETS.iter().any(|asset| path.strip_prefix('/') == Some(asset.path));
     if request.method() == Method::OPTIONS || is_open || !manners.asks_who() {
         return Ok(anybody);
     }
-    let refused = |why| match why {
-        // Whoever comes with a browser is asked for a token there.
-        Unknown::Silent if path == "/" && wants_html(request.headers()) => to_login(request, state),
-        Unknown::Silent => {
-            unauthorized("send a token of the token file: Authorization: Bearer TOKEN; a browser logs in at login")
-        }
-        Unknown::Wrong => unauthorized("this is no token of the token file"),
-        Unknown::TooOften(pause) => refusal::too_often(pause),
-    };
-    recognized(request, anybody, state, manners).map_err(|why| refused(why).into())
+    recognized(request, anybody, state, manners).map_err(|why| {
+        Box::new(match why {
+            // Whoever comes with a browser is asked for a token there.
+            Unknown::Silent if path == "/" && wants_html(request.headers()) => to_login(request, state),
+            Unknown::Silent => {
+                unauthorized("send a token of the token file: Authorization: Bearer TOKEN; a browser logs in at login")
+            }
+            Unknown::Wrong => unauthorized("this is no token of the token file"),
+            Unknown::TooOften(pause) => refusal::too_often(pause),
+        })
+    })
 }
 
 /// With its place among those of its address, if there is one.

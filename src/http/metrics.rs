@@ -8,8 +8,8 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 
-use super::Manners;
 use super::query::Format;
+use super::{Manners, limits};
 use crate::exposition::Kind::{Counter, Gauge, Info};
 use crate::exposition::{Exposition, Form};
 use crate::process::Usage;
@@ -103,6 +103,10 @@ pub struct Server {
     pub started: SystemTime,
     /// How it behaves.
     pub manners: Arc<Manners>,
+    /// How many connections are open.
+    pub connections: usize,
+    /// How many may be.
+    pub connections_max: usize,
     /// How many browsers are logged in.
     pub sessions: usize,
     /// Which logs are told of.
@@ -124,6 +128,17 @@ pub fn gather(form: Form, feed: &Feed, server: &Server) -> String {
     text.family("sidetail_wrong_tokens_total", Counter, "Tokens that were sent and are none.")
         .sample(&[], server.counts.wrong_tokens.load(Ordering::Relaxed));
     text.family("sidetail_sessions", Gauge, "Browsers that are logged in.").sample(&[], server.sessions);
+    text.family("sidetail_connections", Gauge, "Connections that are open, of streams and others.")
+        .sample(&[], server.connections);
+    text.family("sidetail_limit", Gauge, "What there may be at most, by the names of docs/limits.md.");
+    let set = [
+        ("connections", server.connections_max as u64),
+        ("connections-per-address", server.manners.connections_per_address_max as u64),
+        ("subscribers", feed.subscribers_max() as u64),
+    ];
+    for (limit, value) in set.into_iter().chain(limits::fixed()) {
+        text.sample(&[("limit", limit)], value);
+    }
     process(&mut text, server.started);
     text.finish()
 }

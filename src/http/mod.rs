@@ -3,6 +3,7 @@
 
 pub mod access;
 mod guard;
+mod limits;
 mod login;
 mod metrics;
 pub mod query;
@@ -16,6 +17,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,7 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
 use access::failures::Failures;
-use access::peer::{Client, Connection, Crowd, Proxy};
+use access::peer::{Client, Connection, Crowd, Open, Proxy};
 use access::sessions::Sessions;
 use access::sites::HostName;
 use access::tokens::Tokens;
@@ -130,6 +132,8 @@ struct State {
     sessions: Sessions,
     failures: Failures,
     crowd: Crowd,
+    connections_max: usize,
+    open: Arc<AtomicUsize>,
 }
 
 impl State {
@@ -175,7 +179,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
     let mut manners = settings.manners.clone();
     let tokens = manners.borrow_and_update().tokens.clone();
     let (stopping, standing) = watch::channel(Standing { is_stopping: false, tokens });
-    let crowd = Crowd::default();
+    let (crowd, open) = (Crowd::default(), Arc::new(AtomicUsize::new(0)));
     let (arriving, arrivals) = (settings.manners.clone(), crowd.clone());
     let state = Data::new(State {
         feed,
@@ -191,6 +195,8 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         sessions: Sessions::default(),
         failures: Failures::default(),
         crowd,
+        connections_max: settings.connections_max,
+        open: open.clone(),
     });
     let base_path = settings.base_path;
     let app = move || {
@@ -213,6 +219,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         .on_connect(move |connection, data| {
             let max = arriving.borrow().connections_per_address_max;
             data.insert(connected(connection, &arrivals, max));
+            data.insert(Open::one(&open));
         });
     for listener in listeners {
         server = match (listener, &settings.tls) {

@@ -1,6 +1,7 @@
 //! What each route answers. Decides nothing about logs: asks the feed.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::http::header::{
@@ -108,6 +109,8 @@ async fn metrics(request: HttpRequest, state: Data<State>, caller: ReqData<Calle
         manners: state.manners(),
         grant: caller.grant.clone(),
         sessions: state.sessions.count(),
+        connections: state.open.load(Ordering::Relaxed),
+        connections_max: state.connections_max,
         is_ready: !state.is_stopping() && state.feed.is_ready(),
     };
     let feed = state.feed.clone();

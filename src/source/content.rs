@@ -19,7 +19,7 @@ pub const READ_BYTES: usize = 128 * 1024;
 /// The most NUL bytes that are looked through for the first byte of content.
 const HOLE_BYTES_MAX: u64 = 1 << 30;
 /// The same in a compressed file, where a few bytes make many.
-const PACKED_HOLE_BYTES_MAX: u64 = 64 << 20;
+pub const PACKED_HOLE_BYTES_MAX: u64 = 64 << 20;
 
 /// How a file stores its content; told by magic bytes, never by the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,9 @@ use crate::event::Reason;
 use crate::position::{Check, Hint, Position};
 
 /// How long candidates are unpacked at most to find the places of one client's id in one log.
-const RESOLVE_TIME_MAX: Duration = Duration::from_secs(10);
+pub const RESOLVE_TIME_MAX: Duration = Duration::from_secs(10);
 /// How many bytes of content are unpacked at most for that.
-const RESOLVE_BYTES_MAX: u64 = 4 << 30;
+pub const RESOLVE_BYTES_MAX: u64 = 4 << 30;
 
 /// Where a log's reading goes on for a client that came with an id.
 #[derive(Debug)]

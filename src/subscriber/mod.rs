@@ -70,7 +70,7 @@ struct Shared {
 }
 
 /// How many starts are searched for at a time.
-const SEARCHES_MAX: usize = 8;
+pub const SEARCHES_MAX: usize = 8;
 /// How long it is worth to gather records for each subscriber that is woken for them.
 const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
 /// How long records are gathered at most.

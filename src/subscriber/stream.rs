@@ -31,9 +31,9 @@ const CHECKPOINT_BYTES: u64 = 1 << 20;
 /// After so long with records kept back, a checkpoint is sent.
 const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
 /// How much is written in one turn at the files, about, in bytes.
-const TURN_BYTES: usize = 256 << 10;
+pub const TURN_BYTES: usize = 256 << 10;
 /// How long one turn at the files is, about: then others have theirs.
-const TURN: Duration = Duration::from_millis(10);
+pub const TURN: Duration = Duration::from_millis(10);
 
 /// What [`Subscription::fill`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

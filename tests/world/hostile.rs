@@ -66,8 +66,11 @@ fn json_of_any_depth_is_a_line_and_nothing_breaks() {
     let records: Vec<_> = agent.events(&format!("{EVERYTHING}&data=json")).iter().map(|record| record.json()).collect();
     assert_eq!(records.len(), lines.len() + 2);
     for (record, line) in records[1..].iter().zip(&lines) {
-        assert_eq!(record["line"].as_str(), Some(line.as_str()));
+        // Not by assert_eq, which would say them.
+        assert!(record["line"].as_str() == Some(line.as_str()), "{} bytes", line.len());
     }
+    let has_fields: Vec<bool> = records.iter().map(|record| !record["fields"].is_null()).collect();
+    assert_eq!(has_fields, [true, false, false, false, false, true, true]);
     assert_eq!(records[lines.len() + 1]["fields"]["msg"], "ok");
 }
 
@@ -195,4 +198,22 @@ fn searches_of_archives_do_not_hold_up_live_lines() {
         let metrics = agent.get("/metrics").text();
         metrics.contains("sidetail_subscribers 0\n").then_some(())
     });
+}
+
+#[test]
+fn every_limit_is_shown_and_documented_by_the_same_name() {
+    let world = World::new();
+    let agent = world.agent(&["app=@/app.log", "--max-subscribers", "7", "--max-connections-per-address", "9"]);
+    let metrics = agent.get("/metrics").text();
+    let shown = metrics.lines().filter_map(|line| line.strip_prefix("sidetail_limit{limit=\"")?.split_once("\"} "));
+    let shown: std::collections::BTreeMap<&str, &str> = shown.collect();
+    assert_eq!((shown["subscribers"], shown["connections-per-address"], shown["query-bytes"]), ("7", "9", "16384"));
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md")).expect("the page");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let told: std::collections::BTreeMap<&str, &str> =
+        rows.map(|(name, rest)| (name, rest.split(' ').next().expect("a value"))).collect();
+    assert!(told.keys().eq(shown.keys()), "{:?} and {:?}", told.keys(), shown.keys());
+    let set = ["connections", "connections-per-address", "subscribers"];
+    let other: Vec<_> = told.iter().filter(|(name, value)| !set.contains(name) && shown[**name] != **value).collect();
+    assert!(other.is_empty(), "{other:?}");
 }

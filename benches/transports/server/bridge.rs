@@ -68,6 +68,7 @@ async fn events(request: HttpRequest, incoming: Payload, feed: Data<Feed>) -> ac
         None => Start::Now,
     };
     let wanted = Request {
+        grant: Arc::default(),
         logs: Vec::new(),
         filter: Filter::default(),
         start,

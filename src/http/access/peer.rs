@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::dev::ServiceRequest;
@@ -20,6 +21,24 @@ pub struct Connection {
     pub certified: bool,
     /// Its place among those of its address; none where there are as many as may be.
     pub seat: Option<Seat>,
+}
+
+/// One of the connections that are open; not any more when dropped.
+#[derive(Debug)]
+pub struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    /// One more.
+    pub fn one(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Open(count.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A proxy whose word for its clients is taken: an address, a network, or whoever comes by a Unix socket.
