@@ -77,7 +77,6 @@ async fn events(request: HttpRequest, incoming: Payload, feed: Data<Feed>) -> ac
         limit: None,
         notices: false,
         asks_meaning: false,
-        grant: Arc::default(),
         form: "websocket".into(),
     };
     let starting = feed.subscribe(wanted).await.map_err(|refusal| error::ErrorServiceUnavailable(refusal.to_string()))?;
