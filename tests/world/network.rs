@@ -164,7 +164,7 @@ fn a_client_that_vanishes_behind_a_cut_comes_back_beside_its_own_half_open_conne
     log.write(2);
     assert_resumes(&agent, &log, &had);
     let mut again = Stream::open(get("/events").header("Last-Event-ID", had[2].id()).send(address));
-    again.goes_on_with(&log.written()[3..].to_vec());
+    again.goes_on_with(&log.written()[3..]);
     again.goes_on_with(&log.write(2));
 }
 
