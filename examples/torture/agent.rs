@@ -11,6 +11,7 @@ pub struct Agent {
     program: PathBuf,
     folder: PathBuf,
     log_level: String,
+    subscribers: usize,
     child: Child,
     pub port: u16,
 }
@@ -23,15 +24,17 @@ impl Agent {
             None => beside_this_one()?,
         };
         let log_level = options.log_level.clone();
-        let (child, port) = spawn(&program, folder, &log_level, 0)?;
-        Ok(Agent { program, folder: folder.to_path_buf(), log_level, child, port })
+        // Those of before a cut may not be gone yet.
+        let subscribers = options.clients * 2;
+        let (child, port) = spawn(&program, folder, &log_level, subscribers, 0)?;
+        Ok(Agent { program, folder: folder.to_path_buf(), log_level, subscribers, child, port })
     }
 
     /// Ends it as `kill -9` does and starts it again on the same port.
     pub fn kill_and_start(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        (self.child, _) = spawn(&self.program, &self.folder, &self.log_level, self.port)?;
+        (self.child, _) = spawn(&self.program, &self.folder, &self.log_level, self.subscribers, self.port)?;
         Ok(())
     }
 
@@ -63,9 +66,16 @@ fn beside_this_one() -> io::Result<PathBuf> {
     beside.ok_or_else(|| io::Error::other("sidetail is not built: cargo build --release, or say --sidetail PATH"))
 }
 
-fn spawn(program: &Path, folder: &Path, log_level: &str, port: u16) -> io::Result<(Child, u16)> {
+fn spawn(program: &Path, folder: &Path, log_level: &str, subscribers: usize, port: u16) -> io::Result<(Child, u16)> {
     let mut command = Command::new(program);
-    command.arg(folder).args(["--listen", &format!("127.0.0.1:{port}"), "--log-level", log_level]);
+    command.arg(folder).args([
+        "--listen",
+        &format!("127.0.0.1:{port}"),
+        "--log-level",
+        log_level,
+        "--max-subscribers",
+        &subscribers.to_string(),
+    ]);
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()

@@ -46,6 +46,12 @@ struct Options {
     /// Kill sidetail and cut its clients at random, instead of comparing it
     #[arg(long)]
     soak: bool,
+    /// How many clients there are in the soak; every fifth of them is slow
+    #[arg(long, default_value_t = 6, value_name = "NUMBER")]
+    clients: usize,
+    /// Leave sidetail alive in the soak, so that it shows whether it grows
+    #[arg(long)]
+    calm: bool,
     /// What sidetail says of itself
     #[arg(long, default_value = "warn", value_name = "LEVEL")]
     log_level: String,
