@@ -197,7 +197,7 @@ fn an_id_of_a_log_that_was_not_granted_is_as_one_of_an_unknown_log() {
     let elsewhere = foreign.agent(&["xy=@/xy.log"]);
     let unknown = elsewhere.events(&format!("/events?{HISTORY}")).last().expect("a record").id().to_owned();
     let resumed = |id: &str| {
-        let request = get(&format!("/events?follow=false")).token(APP).header("Last-Event-ID", id);
+        let request = get("/events?follow=false").token(APP).header("Last-Event-ID", id);
         let blocks = Stream::open(agent.send(&request)).rest();
         blocks.iter().map(|block| (block.event.clone(), block.data.replace(id, "ID"))).collect::<Vec<_>>()
     };

@@ -165,7 +165,7 @@ pub struct Seat {
 impl Crowd {
     /// A place for one more from `address`, unless there are `max`. Whoever is on this machine is not counted.
     pub fn enter(&self, address: Option<IpAddr>, max: usize) -> Option<Seat> {
-        let address = address.map(neighbourhood).filter(|address| !address.is_loopback());
+        let address = address.filter(|address| !address.to_canonical().is_loopback()).map(neighbourhood);
         if let Some(address) = address {
             let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let count = counts.entry(address).or_default();
