@@ -68,7 +68,7 @@ async fn events(request: HttpRequest, incoming: Payload, feed: Data<Feed>) -> ac
         None => Start::Now,
     };
     let wanted = Request {
-        grant: Arc::default(),
+        grant: std::sync::Arc::default(),
         logs: Vec::new(),
         filter: Filter::default(),
         start,

@@ -165,8 +165,7 @@ pub struct Seat {
 impl Crowd {
     /// A place for one more from `address`, unless there are `max`. Whoever is on this machine is not counted.
     pub fn enter(&self, address: Option<IpAddr>, max: usize) -> Option<Seat> {
-        let elsewhere = address.filter(|address| !address.to_canonical().is_loopback());
-        let address = elsewhere.map(neighbourhood);
+        let address = address.filter(|address| !address.to_canonical().is_loopback()).map(neighbourhood);
         if let Some(address) = address {
             let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let count = counts.entry(address).or_default();
