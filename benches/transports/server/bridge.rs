@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::ws::{OpCode, Parser, handshake};
