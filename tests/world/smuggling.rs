@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::harness::{Agent, World};
 
 /// The second request, which nobody may get an answer to unless it was sent as one.
-const HIDDEN: &str = "GET /version HTTP/1.1\r\nHost: x\r\n\r\n";
+const HIDDEN: &str = "GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Sends bytes, and reads all answers until the agent hangs up or says nothing more.
 fn answers(agent: &Agent, bytes: &str) -> String {
@@ -32,7 +32,7 @@ fn requests_whose_end_is_in_doubt_are_refused_and_what_follows_them_is_not_answe
     let world = World::new();
     world.log("app.log").write(2);
     let agent = world.agent(&["app=@/app.log"]);
-    let get = |headers: &str, body: &str| format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}{HIDDEN}");
+    let get = |headers: &str, body: &str| format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{body}{HIDDEN}");
     for (what, request) in [
         ("a length and chunks", get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")),
         ("chunks and a length", get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n")),
@@ -43,25 +43,25 @@ fn requests_whose_end_is_in_doubt_are_refused_and_what_follows_them_is_not_answe
         ("a negative length", get("Content-Length: -1\r\n", "")),
         ("a length beyond all numbers", get("Content-Length: 99999999999999999999999\r\n", "")),
         ("a space before the colon", get("Content-Length : 0\r\n", "")),
-        ("a space before the name", "GET /healthz HTTP/1.1\r\n Host: x\r\n\r\n".to_owned() + HIDDEN),
+        ("a space before the name", "GET /healthz HTTP/1.1\r\n Host: localhost\r\n\r\n".to_owned() + HIDDEN),
         ("a folded line", get("X: a\r\n Content-Length: 5\r\n", "")),
         ("a coding nobody knows", get("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n")),
         ("chunked not last", get("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n")),
         ("chunked twice", get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")),
         (
             "chunked in HTTP/1.0",
-            format!("GET /healthz HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}"),
+            format!("GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}"),
         ),
         ("a chunk size that is none", get("Transfer-Encoding: chunked\r\n", "0x0\r\n\r\n")),
         ("a chunk size with a sign", get("Transfer-Encoding: chunked\r\n", "+0\r\n\r\n")),
         ("a chunk size beyond all numbers", get("Transfer-Encoding: chunked\r\n", "fffffffffffffffff0\r\n\r\n")),
         ("a NUL in a header", get("X: a\0b\r\n", "")),
         ("a CR alone in a header", get("X: a\rContent-Length: 5\r\n", "")),
-        ("two hosts", get("Host: y\r\n", "")),
+        ("two hosts", get("Host: 127.0.0.1\r\n", "")),
         ("no host", format!("GET /healthz HTTP/1.1\r\n\r\n{HIDDEN}")),
-        ("a version nobody knows", format!("GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n{HIDDEN}")),
-        ("a space too many in the first line", format!("GET  /healthz HTTP/1.1\r\nHost: x\r\n\r\n{HIDDEN}")),
-        ("a method that is none", format!("G@T /healthz HTTP/1.1\r\nHost: x\r\n\r\n{HIDDEN}")),
+        ("a version nobody knows", format!("GET /healthz HTTP/9.9\r\nHost: localhost\r\n\r\n{HIDDEN}")),
+        ("a space too many in the first line", format!("GET  /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n{HIDDEN}")),
+        ("a method that is none", format!("G@T /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n{HIDDEN}")),
     ] {
         let said = statuses(&answers(&agent, &request));
         // Where only the body is wrong it may have been answered before that was read.
@@ -75,9 +75,9 @@ fn what_stands_in_a_body_is_no_request() {
     let world = World::new();
     let agent = world.agent(&["app=@/app.log"]);
     let length = HIDDEN.len();
-    let whole = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{HIDDEN}");
+    let whole = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{HIDDEN}");
     let chunk = |extension: &str| {
-        let head = "GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
         format!("{head}{length:x}{extension}\r\n{HIDDEN}\r\n0\r\n\r\n")
     };
     for request in [whole, chunk(""), chunk(";name=value"), chunk(";name=\"\\n\"")] {
@@ -93,9 +93,11 @@ fn what_stands_in_a_body_is_no_request() {
 fn requests_in_a_row_are_answered_in_order_and_lines_that_end_with_lf_alone_as_one_or_not_at_all() {
     let world = World::new();
     let agent = world.agent(&["app=@/app.log"]);
-    let answer =
-        answers(&agent, &format!("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n{HIDDEN}GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let answer = answers(
+        &agent,
+        &format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n{HIDDEN}GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    );
     assert_eq!(statuses(&answer), [200, 200, 404]);
-    let bare = answers(&agent, "GET /healthz HTTP/1.1\nHost: x\nX: a\n\n");
+    let bare = answers(&agent, "GET /healthz HTTP/1.1\nHost: localhost\nX: a\n\n");
     assert!(matches!(statuses(&bare)[..], [] | [400] | [200]), "{bare}");
 }
