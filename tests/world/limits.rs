@@ -43,9 +43,9 @@ fn where_descriptors_are_few_the_surplus_of_clients_is_sent_away_and_the_others_
             break response;
         }
         drop(response);
-        let response = agent.get("/events");
-        let stream = Stream::open(response);
-        streams.push(stream);
+        let others = || agent.get("/logs").json()["subscribers"].as_u64() == Some(streams.len() as u64);
+        eventually("its place is free again", || others().then_some(()));
+        streams.push(agent.stream("/events"));
         assert!(streams.len() < 80, "a refusal before descriptors are at an end");
     };
     assert!(refused.header("retry-after").is_some());
