@@ -80,7 +80,7 @@ class Reader(threading.Thread):
     def __init__(self, port, target):
         super().__init__(daemon=True)
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self.socket.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self.target, self.next, self.wrong, self.ended = target, 0, None, False
         # Open once its hello is here: what is written from then on is for it.
         self.rest = b""
@@ -144,7 +144,7 @@ def crowd(port, count):
         client = socket.create_connection(("127.0.0.1", port))
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(5)
-        client.sendall(b"GET /tail?from=start HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /tail?from=start HTTP/1.1\r\nHost: localhost\r\n\r\n")
         if client.recv(12).endswith(b"503"):
             refused += 1
         taken.append(client)
