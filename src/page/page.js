@@ -156,6 +156,7 @@ class Ops {
     if (how === "all") {
       this.#lastCount = this.rows.first;
       this.hits = 0;
+      this.#makeRoom();
     }
     if (how === "above") this.list.refresh(this.rows.first);
     if (this.#jump && this.rows.size > 0) {
@@ -246,12 +247,19 @@ class Ops {
     return row?.kind === "record" && (this.now.highlight ? Boolean(this.matches?.(row.line)) : this.query.terms.length > 0);
   }
 
+  /** Room for the times, where there are any; until lines come it is kept. What somebody reads must not jump: it changes with the lines, or at their end. */
+  #makeRoom() {
+    const { rows } = this;
+    let any = rows.size === 0;
+    for (let number = rows.first; number < rows.end && !any; number++) any = !Number.isNaN(rows.get(number)?.time);
+    byId("times").hidden = !any;
+  }
+
   #redraw(count = false) {
+    if (this.list.following) this.#makeRoom();
     if (document.hidden || byId("times").classList.contains("off")) return;
     if (count) this.buckets = countTimes(this.rows, Math.max(20, Math.floor(canvas.clientWidth / 6) || 150));
     const { buckets, rows, list, view } = this;
-    // Kept while there is nothing yet, so that nothing jumps.
-    byId("times").hidden = !buckets && rows.size > 0;
     if (!buckets) {
       if (rows.size > 0 || !view.loaded || view.searching) return;
       canvas.width = 0;

@@ -60,6 +60,14 @@ test("one turn of the wheel pauses at once; what waits is counted, and nothing o
   const { world, context } = own;
   const log = world.log("app.log");
   log.write(200);
+  await context.addInitScript(() => {
+    const tops = /** @type {any} */ (window).tops = new Set();
+    const look = () => {
+      requestAnimationFrame(look);
+      if (document.querySelector(".row")) tops.add(document.querySelector("#lines")?.getBoundingClientRect().top);
+    };
+    look();
+  });
   const page = await open(context, await world.start());
   await until(page, (lines) => lines.length === 200, "history");
   await page.locator("#live").waitFor({ state: "hidden" });
@@ -75,6 +83,7 @@ test("one turn of the wheel pauses at once; what waits is counted, and nothing o
   await page.locator("#live").waitFor({ state: "hidden" });
   await page.locator(".row", { hasText: log.written.at(-1) }).waitFor();
   assert.deepEqual(await allLines(page), log.written);
+  assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).tops.size), 1, "nothing above the lines comes or goes");
 });
 
 test("space pauses, and follows again", async () => {
