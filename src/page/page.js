@@ -45,7 +45,7 @@ class Ops {
   bar = new Bar(document);
 
   constructor() {
-    this.look = new Look((number) => this.view.rows.get(number));
+    this.look = new Look((number) => this.view.rows.get(number), () => this.#columns());
     this.look.marked = recallMarks();
     this.view = new View({ connect, here }, (row, before) => this.look.lines(row, before), {
       changed: (how) => this.#changed(how),
@@ -104,15 +104,19 @@ class Ops {
 
   #showLook() {
     const { time, wrap } = this.now;
-    Object.assign(this.look, { time, wrap });
+    Object.assign(this.look, { time, wrap, columns: 0 });
     document.body.classList.toggle("wrap", wrap);
     byId("wrap").setAttribute("aria-pressed", wrap);
     byId("time").textContent = { local: "Local time", utc: "UTC", relative: "Ago", delta: "Difference", off: "No times" }[time];
+  }
+
+  #columns() {
     const probe = byId("rows").appendChild(make("div", "row", "0".repeat(100)));
     probe.style.width = "max-content";
     const taken = (this.look.time === "off" ? 0 : 13) + (this.look.several ? 10 : 0) + 4;
-    this.look.columns = Math.max(20, Math.floor(lines.clientWidth / (probe.offsetWidth / 100)) - taken);
+    const columns = Math.max(20, Math.floor(lines.clientWidth / (probe.offsetWidth / 100)) - taken);
     probe.remove();
+    return columns;
   }
 
   #names() {
@@ -173,7 +177,9 @@ class Ops {
     if (this.list.following && !this.view.attached) this.view.loadNewer();
     if (how !== "above") this.list.refresh(this.#lastCount - 1);
     this.#lastCount = this.rows.end;
-    this.list.schedule();
+    // The first rows need not wait for a frame.
+    if (how === "all" && this.rows.size > 0) this.list.paint();
+    else this.list.schedule();
     this.#redrawSoon();
     this.#showState();
   }
@@ -467,7 +473,7 @@ class Ops {
       this.bar.say(`Theme: ${theme}`);
       this.#redraw();
     },
-    help: () => byId("help").showModal(),
+    help: () => [fillHelp(), byId("help").showModal()],
     leave: () => (document.activeElement === box ? lines.focus() : this.selecting.none()),
   };
 
@@ -515,6 +521,8 @@ class Ops {
       if (!document.hidden) this.view.ask({ type: "hurry" });
     });
     setInterval(() => this.#tick(), 1000);
+    // Filled when it is needed: the first lines come first.
+    byId("more").addEventListener("beforetoggle", () => fillMenu(this), { once: true });
     this.#listenToTimes();
   }
 
@@ -586,7 +594,7 @@ function setTheme(theme) {
 }
 
 /** @param {Ops} ops */
-function fillMenus(ops) {
+function fillMenu(ops) {
   const items = { mode: "Filter, or only highlight", curl: "Copy as curl", permalink: "Copy a link to this line", download: "Download as text", downloadJson: "Download as NDJSON", histogram: "Histogram", theme: "Theme", help: "Keys" };
   const more = byId("more");
   for (const [action, label] of Object.entries(items)) {
@@ -596,6 +604,10 @@ function fillMenus(ops) {
     item.addEventListener("click", () => [action !== "theme" && more.hidePopover(), ops.actions[action](ops.current)]);
     more.append(item);
   }
+}
+
+function fillHelp() {
+  if (byId("help").firstChild) return;
   const close = make("button", "", "Close");
   close.addEventListener("click", () => byId("help").close());
   const table = make("table", "");
@@ -617,7 +629,6 @@ function start() {
   ops.show();
   ops.learn();
   ops.listen();
-  fillMenus(ops);
 }
 
 // The worker has the same code: it is there already when the worker asks for it.

@@ -20,7 +20,8 @@ import { ownPosition } from "./row.js";
  * @property {() => [number, number] | null} keep rows that must stay, while the reader stands still
  */
 
-const FIRST_PAGE = "200";
+/** As the server tells the browser to ask for, before this code is there. */
+const FIRST_PAGE = "100";
 const PAGE = 1000;
 const AROUND = "300";
 
