@@ -150,12 +150,15 @@ fn bare_code(text: &str) -> String {
 /// What may stand without the spaces around it, in scripts as in style sheets.
 const SPACED: [&str; 12] = [" => ", " === ", " !== ", " = ", " && ", " || ", " ? ", " : ", ", ", ": ", " {", " < "];
 
-/// A line of code without spaces that mean nothing. One that may hold a text or a regular expression stays as it is.
+/// A line of code without spaces that mean nothing. Texts in it stay as they are, and so does a line that may hold a regular
+/// expression or what looks like the end of a text.
 fn dense(line: &str) -> Cow<'_, str> {
-    if line.contains(['"', '\'', '`', '/']) {
+    if line.contains(['\'', '`', '/', '\\']) {
         return line.into();
     }
-    SPACED.iter().fold(line.into(), |line: Cow<'_, str>, spaced| line.replace(spaced, spaced.trim()).into())
+    let code = |part: &str| SPACED.iter().fold(part.to_owned(), |part, spaced| part.replace(spaced, spaced.trim()));
+    let parts = line.split('"').enumerate().map(|(at, part)| if at % 2 == 0 { code(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("\"").into()
 }
 
 #[cfg(test)]
@@ -242,5 +245,7 @@ mod tests {
     fn comments_and_indentation_are_left_out() {
         let text = "// a\n/** b */\n/**\n * c\n */\nlet d = 1; // e\n  /** @type {F} */ (g).h();\n\n";
         assert_eq!(bare_code(text), "let d = 1; // e\n(g).h();\n");
+        let texts = "if (a === \"b, c\" && d) e = [\"f = g\", h];\nlet i = 'j = k';\n";
+        assert_eq!(bare_code(texts), "if (a===\"b, c\"&&d) e=[\"f = g\",h];\nlet i = 'j = k';\n");
     }
 }

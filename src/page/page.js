@@ -13,7 +13,7 @@ import { List } from "./list.js";
 import { Look, make } from "./look.js";
 import { ERROR, ownPosition } from "./row.js";
 import { Bar, emptyWords } from "./bar.js";
-import { TIME_MODES, amount, clock, grouped, size, span } from "./time.js";
+import { TIME_MODES, amount, clock, grouped, size } from "./time.js";
 import { View } from "./view.js";
 import { work } from "./worker.js";
 
@@ -55,7 +55,7 @@ class Ops {
         // A hidden tab has no frames.
         requestAnimationFrame(() => setTimeout(done));
         setTimeout(done, FRAME_MS_MAX);
-      }),
+      }).then(() => void (this.status ?? this.learn())),
       keep: () => (this.list.following ? null : [this.list.from, this.list.to]),
     });
     this.rows = this.view.rows;
@@ -160,6 +160,7 @@ class Ops {
     if (how === "all") {
       this.#lastCount = this.rows.first;
       this.hits = 0;
+      if (!this.status) this.look.several = this.#areSeveral();
       this.#makeRoom();
     }
     if (how === "above") this.list.refresh(this.rows.first);
@@ -261,6 +262,13 @@ class Ops {
     byId("times").hidden = !any;
   }
 
+  /** Whether the rows tell of several logs, before it is known which there are. */
+  #areSeveral() {
+    const { rows } = this;
+    for (let number = rows.first + 1; number < rows.end; number++) if (rows.get(number)?.log !== rows.get(rows.first)?.log) return true;
+    return false;
+  }
+
   #redraw(count = false) {
     if (this.list.following) this.#makeRoom();
     if (document.hidden || byId("times").classList.contains("off")) return;
@@ -299,15 +307,14 @@ class Ops {
     byId("follow").setAttribute("aria-pressed", String(list.following));
     byId("follow").textContent = list.following ? "Following" : "Paused";
     document.body.classList.toggle("paused", !list.following);
-    const searched = view.searching ? Date.now() - view.searching : 0;
-    byId("older").textContent = searched > 300 ? `Searching older lines${searched > 2000 ? ` for ${span(searched)}` : ""} …` : "";
+    this.bar.search(view, this.logs);
     const where = rows.size > 0 ? `${grouped(list.from - rows.first + 1)}–${grouped(list.to - rows.first)} of ${amount(rows.size, "line")}` : "";
     byId("place").textContent = where + (where && view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
     const finds = this.query.terms.length > 0;
     byId("count").textContent = finds ? grouped(this.now.highlight ? this.hits : rows.size) : "";
     byId("previous").hidden = byId("next").hidden = !finds;
     const empty = byId("empty");
-    empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0;
+    empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0 || !this.status;
     if (empty.hidden) return;
     const words = make("div", "");
     words.append(...emptyWords(this.query, this.status));
@@ -531,7 +538,7 @@ class Ops {
     this.#showState();
     this.#redraw();
     if (this.look.time === "relative") this.list.refresh();
-    if (this.rows.size === 0 || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
+    if (this.rows.size === 0 || this.view.searching || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
   }
 
   #listenToTimes() {
@@ -627,7 +634,6 @@ function start() {
   document.documentElement.dataset.theme = recall("theme") || "system";
   const ops = new Ops();
   ops.show();
-  ops.learn();
   ops.listen();
 }
 
