@@ -97,11 +97,13 @@ test("words, -words and expressions filter on the server, history and live alike
 
 test("what is wrong with a filter is said in a sentence, by the page or the server", async () => {
   const { world, context } = own;
-  world.log("app.log").write(5);
+  world.log("app.log").write(5, story);
   const page = await open(context, await world.start());
+  await page.locator("#histogram[aria-label^='5 lines']").waitFor();
   await find(page, "/a(b/");
   await says(page, "#refusal", /the pattern "a\(b" is no regular expression: unclosed group/);
   assert.equal(await page.locator("#find").getAttribute("aria-invalid"), "true");
+  await page.locator("#histogram[aria-label='No lines']").waitFor();
   await find(page, "log:nonesuch");
   await says(page, "#refusal", /there is no log "nonesuch"; there are: app/);
   await find(page, "level:");
