@@ -275,7 +275,7 @@ class Ops {
     if (count) this.buckets = countTimes(this.rows, Math.max(20, Math.floor(canvas.clientWidth / 6) || 150));
     const { buckets, rows, list, view } = this;
     if (!buckets) {
-      if (rows.size > 0 || view.searching || !(view.loaded || view.refused)) return;
+      if (rows.size > 0 || view.searching > Date.now() - 1000 || !(view.loaded || view.refused)) return;
       canvas.width = 0;
       canvas.setAttribute("aria-label", "No lines");
       byId("from").textContent = byId("to").textContent = "";
