@@ -121,6 +121,15 @@ impl Hint {
     pub const NO_FILE: Hint = Hint(0);
 }
 
+/// As it stands in an id of one position.
+impl fmt::Display for Hint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::with_capacity(HINT_DIGITS);
+        write_hint(&mut text, *self, false);
+        formatter.write_str(&String::from_utf8_lossy(&text))
+    }
+}
+
 /// The next byte to read in one generation of one log; all before it has been had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderValue,
-    IF_NONE_MATCH, LOCATION,
+    IF_NONE_MATCH, LINK, LOCATION,
 };
 use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::web::{self, Data, ReqData, ServiceConfig};
@@ -21,7 +21,7 @@ use super::query::{Defaults, Format, StreamRequest, parse};
 use super::refusal::{self, Refusal};
 use super::stream::{Common, Stage, StreamBody, Style};
 use super::{ALLOWED, State};
-use crate::page::{ASSETS, Asset, INDEX};
+use crate::page::{ASSETS, Asset, FIRST_LINES, INDEX};
 use crate::{sse, subscriber};
 
 const EVENTS: Defaults = Defaults { format: None, tail: 0 };
@@ -217,7 +217,12 @@ fn jittered(time: Duration) -> u64 {
 
 fn index(request: HttpRequest, state: Data<State>) -> HttpResponse {
     if wants_html(request.headers()) {
-        return asset_response(&INDEX, &request, &state);
+        let mut page = asset_response(&INDEX, &request, &state);
+        let is_elsewhere = request.query_string().split('&').any(|pair| pair.starts_with("q=") || pair.starts_with("at="));
+        if !is_elsewhere {
+            page.headers_mut().insert(LINK, HeaderValue::from_static(FIRST_LINES));
+        }
+        return page;
     }
     // What a client sends as its host goes into commands that people paste.
     let harmless = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:[]-".contains(&byte));
@@ -288,8 +293,10 @@ fn asset_response(asset: &'static Asset, request: &HttpRequest, state: &State) -
     let given = |name| request.headers().get_all(name).filter_map(|value| value.to_str().ok());
     let had = given(IF_NONE_MATCH).flat_map(|tags| tags.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
     let mut answer = if had { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // An address with the version never means another text.
+    let lasts = request.query_string() == asset.version();
     answer
-        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((CACHE_CONTROL, if lasts { "max-age=31536000, immutable" } else { "no-cache" }))
         .insert_header((ETAG, asset.etag.clone()))
         .insert_header(("Vary", "Accept, Accept-Encoding"))
         .insert_header(("Referrer-Policy", "no-referrer"))

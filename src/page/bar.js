@@ -1,10 +1,13 @@
 // What the page says of itself: the state of the connection in words, the title, marks over what was found.
 
 import { ERROR } from "./row.js";
-import { amount, grouped, size } from "./time.js";
+import { amount, grouped, size, span } from "./time.js";
 import { make } from "./look.js";
 
 /** @typedef {import("./row.js").Row} Row */
+
+/** A search that is over sooner says nothing of itself. */
+const SOON_MS = 300;
 
 export class Bar {
   #unseen = { lines: 0, errors: 0 };
@@ -29,6 +32,15 @@ export class Bar {
     if (state.textContent !== words) state.textContent = words;
     state.dataset.kind = this.#byId("progress").dataset.kind = view.state.kind;
     this.#byId("progress").classList.toggle("busy", view.searching > 0 || view.state.kind === "history");
+  }
+
+  /** How a search for older rows gets on, once somebody waits for it. @param {import("./view.js").View} view @param {any[]} logs as `/logs` tells of them */
+  search(view, logs) {
+    const ms = view.searching ? Date.now() - view.searching : 0;
+    const { reached, all } = ms > SOON_MS ? view.searched(logs) : { reached: 0, all: 0 };
+    this.#byId("older").textContent = ms > SOON_MS ? searchWords(ms, reached, all) : "";
+    this.#byId("progress").classList.toggle("part", all > 0);
+    this.#byId("progress").style.setProperty("--part", all > 0 ? `${(100 * reached) / all}%` : "");
   }
 
   /** Says something for a moment. @param {string} words */
@@ -113,6 +125,16 @@ export function wordsOf(state, behind, loading, now = Date.now()) {
   if (state.kind === "waiting") return `${state.failures > 3 ? "Agent away" : "Reconnecting"}: again in ${seconds} s`;
   if (state.kind === "history") return behind > 0 ? `Catching up: ${size(behind)} behind` : "Catching up";
   return loading ? "Live, reading history" : "Live";
+}
+
+/**
+ * @param {number} ms for which it has been searched
+ * @param {number} reached in bytes
+ * @param {number} all in bytes; 0 or NaN where it is not known
+ */
+export function searchWords(ms, reached, all) {
+  if (all > 0) return `Searching older lines: ${size(reached)} of ${size(all)}`;
+  return `Searching older lines${ms > 2000 ? ` for ${span(ms)}` : ""} …`;
 }
 
 /**

@@ -7,10 +7,9 @@ import { Hub } from "./hub.js";
 /** @param {() => void} failed called if it turns out that it can't be had @returns {Port} */
 export function connect(failed) {
   const options = /** @type {WorkerOptions} */ ({ type: "module", name: "sidetail" });
-  const url = new URL("./page.js", import.meta.url);
   const { SharedWorker, Worker } = /** @type {any} */ (globalThis);
   try {
-    const worker = SharedWorker ? new SharedWorker(url, options) : new Worker(url, options);
+    const worker = SharedWorker ? new SharedWorker(import.meta.url, options) : new Worker(import.meta.url, options);
     worker.onerror = failed;
     const port = worker.port ?? worker;
     holdLock().then((lock) => port.postMessage({ type: "lock", lock }));

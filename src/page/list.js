@@ -118,10 +118,7 @@ export class List {
   schedule() {
     if (this.#due) return;
     this.#due = true;
-    const paint = () => {
-      this.#due = false;
-      this.#paint();
-    };
+    const paint = () => this.#due && this.paint();
     if (document.hidden) setTimeout(paint, HIDDEN_PAINT_MS);
     else requestAnimationFrame(paint);
   }
@@ -178,7 +175,9 @@ export class List {
     return Math.min(Math.max(0, height - view), this.rows.above(number) * LINE + this.#anchor.above);
   }
 
-  #paint() {
+  /** Paints at once. */
+  paint() {
+    this.#due = false;
     // Heights are measured by what is shown, and what is shown depends on heights: twice is enough.
     let wrong = true;
     for (let again = 0; again < 3 && wrong; again++) {

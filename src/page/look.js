@@ -20,16 +20,17 @@ export class Look {
   wrap = false;
   /** Whether to name each row's log. */
   several = false;
-  /** How many characters fit beside each other. */
-  columns = 120;
+  /** How many characters fit beside each other; 0 until somebody has to know. */
+  columns = 0;
   /** The time that differences are counted from; NaN is the row before. */
   since = NaN;
   selected = NaN;
   /** Marked rows, by their own positions. @type {Set<string>} */
   marked = new Set();
-  /** @param {(number: number) => Row | undefined} get */
-  constructor(get) {
+  /** @param {(number: number) => Row | undefined} get @param {() => number} count the characters that fit beside each other */
+  constructor(get, count) {
     this.get = get;
+    this.count = count;
   }
 
   /** @param {Row} row @param {Row | undefined} before @returns {number} its height in lines, as far as can be told unseen */
@@ -38,6 +39,7 @@ export class Look {
     const text = row.open ? row.line : firstLine(row.line);
     const rows = row.open ? text.split("\n") : [text];
     const wraps = this.wrap || row.open;
+    if (wraps) this.columns ||= this.count();
     const own = rows.reduce((sum, line) => sum + (wraps ? Math.max(1, Math.ceil(line.length / this.columns)) : 1), 0);
     const more = row.open && row.part === 0 && row.kind === "record" ? detailLines(row) : 0;
     return own + more + (silence(row, before) ? 1 : 0);

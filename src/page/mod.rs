@@ -58,8 +58,18 @@ const MODULES: &[(&str, &str)] = modules![
     "page.js"
 ];
 
-/// The page itself. Its links are relative, so it has to be served at an address that ends with `/`.
-pub static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("", HTML, include_str!("index.html").to_string()));
+/// The page itself. Its links are relative, so it has to be served at an address that ends with `/`; what is behind their
+/// `?` is the [`Asset::version`] of what they lead to.
+pub static INDEX: LazyLock<Asset> = LazyLock::new(|| {
+    let links = ASSETS.iter().fold(include_str!("index.html").to_string(), |html, asset| {
+        html.replace(&format!("\"{}\"", asset.path), &format!("\"{}?{}\"", asset.path, asset.version()))
+    });
+    Asset::new("", HTML, links)
+});
+
+/// The `Link` beside the page: what it asks for first, where its own address names neither words nor a row. A browser that
+/// is told so asks before it has the code.
+pub const FIRST_LINES: &str = "<events?before=end&tail=100&follow=false&data=json>; rel=preload; as=fetch; crossorigin";
 
 /// What the page loads.
 pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
@@ -93,6 +103,11 @@ impl Asset {
     fn new(path: &'static str, content_type: &'static str, body: String) -> Self {
         let etag = format!("\"{:016x}\"", xxh3_64(body.as_bytes()));
         Asset { path, content_type, body, gzip: OnceLock::new(), etag }
+    }
+
+    /// What tells its text from any other, to be a part of an address.
+    pub fn version(&self) -> &str {
+        self.etag.trim_matches('"')
     }
 
     /// The text as gzip; compressed when it is first asked for.
@@ -135,12 +150,15 @@ fn bare_code(text: &str) -> String {
 /// What may stand without the spaces around it, in scripts as in style sheets.
 const SPACED: [&str; 12] = [" => ", " === ", " !== ", " = ", " && ", " || ", " ? ", " : ", ", ", ": ", " {", " < "];
 
-/// A line of code without spaces that mean nothing. One that may hold a text or a regular expression stays as it is.
+/// A line of code without spaces that mean nothing. Texts in it stay as they are, and so does a line that may hold a regular
+/// expression or what looks like the end of a text.
 fn dense(line: &str) -> Cow<'_, str> {
-    if line.contains(['"', '\'', '`', '/']) {
+    if line.contains(['\'', '`', '/', '\\']) {
         return line.into();
     }
-    SPACED.iter().fold(line.into(), |line: Cow<'_, str>, spaced| line.replace(spaced, spaced.trim()).into())
+    let code = |part: &str| SPACED.iter().fold(part.to_owned(), |part, spaced| part.replace(spaced, spaced.trim()));
+    let parts = line.split('"').enumerate().map(|(at, part)| if at % 2 == 0 { code(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("\"").into()
 }
 
 #[cfg(test)]
@@ -160,7 +178,8 @@ mod tests {
             .filter_map(|rest| rest.split('"').next())
             .filter(|link| !link.starts_with("data:") && !["tail", "login"].contains(link))
             .collect();
-        assert!(links.iter().all(|link| ASSETS.iter().any(|asset| asset.path == *link)), "{links:?}");
+        let is_ours = |link: &&str| ASSETS.iter().any(|asset| link.split_once('?') == Some((asset.path, asset.version())));
+        assert!(links.len() == 2 && links.iter().all(is_ours), "{links:?}");
     }
 
     #[test]
@@ -226,5 +245,7 @@ mod tests {
     fn comments_and_indentation_are_left_out() {
         let text = "// a\n/** b */\n/**\n * c\n */\nlet d = 1; // e\n  /** @type {F} */ (g).h();\n\n";
         assert_eq!(bare_code(text), "let d = 1; // e\n(g).h();\n");
+        let texts = "if (a === \"b, c\" && d) e = [\"f = g\", h];\nlet i = 'j = k';\n";
+        assert_eq!(bare_code(texts), "if (a===\"b, c\"&&d) e=[\"f = g\",h];\nlet i = 'j = k';\n");
     }
 }

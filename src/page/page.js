@@ -13,7 +13,7 @@ import { List } from "./list.js";
 import { Look, make } from "./look.js";
 import { ERROR, ownPosition } from "./row.js";
 import { Bar, emptyWords } from "./bar.js";
-import { TIME_MODES, amount, clock, grouped, size, span } from "./time.js";
+import { TIME_MODES, amount, clock, grouped, size } from "./time.js";
 import { View } from "./view.js";
 import { work } from "./worker.js";
 
@@ -45,7 +45,7 @@ class Ops {
   bar = new Bar(document);
 
   constructor() {
-    this.look = new Look((number) => this.view.rows.get(number));
+    this.look = new Look((number) => this.view.rows.get(number), () => this.#columns());
     this.look.marked = recallMarks();
     this.view = new View({ connect, here }, (row, before) => this.look.lines(row, before), {
       changed: (how) => this.#changed(how),
@@ -55,7 +55,7 @@ class Ops {
         // A hidden tab has no frames.
         requestAnimationFrame(() => setTimeout(done));
         setTimeout(done, FRAME_MS_MAX);
-      }),
+      }).then(() => void (this.status ?? this.learn())),
       keep: () => (this.list.following ? null : [this.list.from, this.list.to]),
     });
     this.rows = this.view.rows;
@@ -104,15 +104,19 @@ class Ops {
 
   #showLook() {
     const { time, wrap } = this.now;
-    Object.assign(this.look, { time, wrap });
+    Object.assign(this.look, { time, wrap, columns: 0 });
     document.body.classList.toggle("wrap", wrap);
     byId("wrap").setAttribute("aria-pressed", wrap);
     byId("time").textContent = { local: "Local time", utc: "UTC", relative: "Ago", delta: "Difference", off: "No times" }[time];
+  }
+
+  #columns() {
     const probe = byId("rows").appendChild(make("div", "row", "0".repeat(100)));
     probe.style.width = "max-content";
     const taken = (this.look.time === "off" ? 0 : 13) + (this.look.several ? 10 : 0) + 4;
-    this.look.columns = Math.max(20, Math.floor(lines.clientWidth / (probe.offsetWidth / 100)) - taken);
+    const columns = Math.max(20, Math.floor(lines.clientWidth / (probe.offsetWidth / 100)) - taken);
     probe.remove();
+    return columns;
   }
 
   #names() {
@@ -156,6 +160,7 @@ class Ops {
     if (how === "all") {
       this.#lastCount = this.rows.first;
       this.hits = 0;
+      if (!this.status) this.look.several = this.#areSeveral();
       this.#makeRoom();
     }
     if (how === "above") this.list.refresh(this.rows.first);
@@ -173,7 +178,9 @@ class Ops {
     if (this.list.following && !this.view.attached) this.view.loadNewer();
     if (how !== "above") this.list.refresh(this.#lastCount - 1);
     this.#lastCount = this.rows.end;
-    this.list.schedule();
+    // The first rows need not wait for a frame.
+    if (how === "all" && this.rows.size > 0) this.list.paint();
+    else this.list.schedule();
     this.#redrawSoon();
     this.#showState();
   }
@@ -255,13 +262,20 @@ class Ops {
     byId("times").hidden = !any;
   }
 
+  /** Whether the rows tell of several logs, before it is known which there are. */
+  #areSeveral() {
+    const { rows } = this;
+    for (let number = rows.first + 1; number < rows.end; number++) if (rows.get(number)?.log !== rows.get(rows.first)?.log) return true;
+    return false;
+  }
+
   #redraw(count = false) {
     if (this.list.following) this.#makeRoom();
     if (document.hidden || byId("times").classList.contains("off")) return;
     if (count) this.buckets = countTimes(this.rows, Math.max(20, Math.floor(canvas.clientWidth / 6) || 150));
     const { buckets, rows, list, view } = this;
     if (!buckets) {
-      if (rows.size > 0 || !view.loaded || view.searching) return;
+      if (rows.size > 0 || view.searching > Date.now() - 1000 || !(view.loaded || view.refused)) return;
       canvas.width = 0;
       canvas.setAttribute("aria-label", "No lines");
       byId("from").textContent = byId("to").textContent = "";
@@ -293,15 +307,14 @@ class Ops {
     byId("follow").setAttribute("aria-pressed", String(list.following));
     byId("follow").textContent = list.following ? "Following" : "Paused";
     document.body.classList.toggle("paused", !list.following);
-    const searched = view.searching ? Date.now() - view.searching : 0;
-    byId("older").textContent = searched > 300 ? `Searching older lines${searched > 2000 ? ` for ${span(searched)}` : ""} …` : "";
+    this.bar.search(view, this.logs);
     const where = rows.size > 0 ? `${grouped(list.from - rows.first + 1)}–${grouped(list.to - rows.first)} of ${amount(rows.size, "line")}` : "";
     byId("place").textContent = where + (where && view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
     const finds = this.query.terms.length > 0;
     byId("count").textContent = finds ? grouped(this.now.highlight ? this.hits : rows.size) : "";
     byId("previous").hidden = byId("next").hidden = !finds;
     const empty = byId("empty");
-    empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0;
+    empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0 || !this.status;
     if (empty.hidden) return;
     const words = make("div", "");
     words.append(...emptyWords(this.query, this.status));
@@ -467,7 +480,7 @@ class Ops {
       this.bar.say(`Theme: ${theme}`);
       this.#redraw();
     },
-    help: () => byId("help").showModal(),
+    help: () => [fillHelp(), byId("help").showModal()],
     leave: () => (document.activeElement === box ? lines.focus() : this.selecting.none()),
   };
 
@@ -515,6 +528,8 @@ class Ops {
       if (!document.hidden) this.view.ask({ type: "hurry" });
     });
     setInterval(() => this.#tick(), 1000);
+    // Filled when it is needed: the first lines come first.
+    byId("more").addEventListener("beforetoggle", () => fillMenu(this), { once: true });
     this.#listenToTimes();
   }
 
@@ -523,7 +538,7 @@ class Ops {
     this.#showState();
     this.#redraw();
     if (this.look.time === "relative") this.list.refresh();
-    if (this.rows.size === 0 || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
+    if (this.rows.size === 0 || this.view.searching || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
   }
 
   #listenToTimes() {
@@ -586,7 +601,7 @@ function setTheme(theme) {
 }
 
 /** @param {Ops} ops */
-function fillMenus(ops) {
+function fillMenu(ops) {
   const items = { mode: "Filter, or only highlight", curl: "Copy as curl", permalink: "Copy a link to this line", download: "Download as text", downloadJson: "Download as NDJSON", histogram: "Histogram", theme: "Theme", help: "Keys" };
   const more = byId("more");
   for (const [action, label] of Object.entries(items)) {
@@ -596,6 +611,10 @@ function fillMenus(ops) {
     item.addEventListener("click", () => [action !== "theme" && more.hidePopover(), ops.actions[action](ops.current)]);
     more.append(item);
   }
+}
+
+function fillHelp() {
+  if (byId("help").firstChild) return;
   const close = make("button", "", "Close");
   close.addEventListener("click", () => byId("help").close());
   const table = make("table", "");
@@ -615,9 +634,7 @@ function start() {
   document.documentElement.dataset.theme = recall("theme") || "system";
   const ops = new Ops();
   ops.show();
-  ops.learn();
   ops.listen();
-  fillMenus(ops);
 }
 
 // The worker has the same code: it is there already when the worker asks for it.

@@ -20,7 +20,8 @@ import { ownPosition } from "./row.js";
  * @property {() => [number, number] | null} keep rows that must stay, while the reader stands still
  */
 
-const FIRST_PAGE = "200";
+/** As the server tells the browser to ask for, before this code is there. */
+const FIRST_PAGE = "100";
 const PAGE = 1000;
 const AROUND = "300";
 
@@ -109,10 +110,16 @@ export class View {
 
   /** How far from the present end it is, in bytes, about. @param {any[]} logs as `/logs` tells of them */
   behind(logs) {
-    if (!this.attached) return bytesBehind(logs, this.newer ?? "");
+    const behind = (/** @type {string} */ cursor) => bytesAround(logs, cursor)[1];
+    if (!this.attached) return behind(this.newer ?? "");
     if (this.state.kind !== "history") return 0;
-    const last = this.rows.get(this.rows.end - 1)?.id || this.state.cursor;
-    return Math.min(bytesBehind(logs, last), bytesBehind(logs, this.state.cursor));
+    return Math.min(behind(this.rows.get(this.rows.end - 1)?.id || this.state.cursor), behind(this.state.cursor));
+  }
+
+  /** How far from the present end a search for older rows has come, and how far it may have to go: in bytes, about; NaN where that is not known. @param {any[]} logs as `/logs` tells of them */
+  searched(logs) {
+    const [before, behind] = bytesAround(logs, this.older ?? "");
+    return { reached: behind, all: before + behind };
   }
 
   /** Goes to the end of the log at once, whatever lies between. */
@@ -351,18 +358,29 @@ export class View {
 }
 
 /**
- * How many bytes of the logs lie behind a cursor, about.
+ * How many bytes of the logs that a cursor names are before it, and how many behind it; of a compressed file those on the
+ * disk count. NaN where it is in a file that is not known.
  * @param {any[]} logs as `/logs` tells of them
  * @param {string} cursor
+ * @returns {[before: number, behind: number]}
  */
-export function bytesBehind(logs, cursor) {
-  const positions = cursor.split("~").map((position) => position.split(".")).filter((parts) => parts.length === 5);
-  return logs.reduce((sum, { head, generations }) => {
-    const [source, , end, , file] = String(head).split(".");
-    const own = positions.find((position) => position[0] === source);
-    if (!own || !head) return sum;
-    if (own[4] === file) return sum + Math.max(0, Number(end) - Number(own[2]));
-    const before = generations.at(-2)?.last ?? 0;
-    return sum + Number(end) + Math.max(0, before - Number(own[2]));
-  }, 0);
+export function bytesAround(logs, cursor) {
+  const positions = cursor.split("~").map((position) => ownPosition(position).split(".")).filter((parts) => parts.length === 5);
+  let [before, behind] = [0, 0];
+  for (const { head, generations } of logs) {
+    const own = positions.filter(([source]) => source === String(head).split(".")[0]);
+    if (own.length === 0) continue;
+    let reached = generations.length === 0;
+    // The newest comes last. What is older than one that a position is in was had.
+    for (const { hint, first, last, size } of generations.toReversed()) {
+      const length = Math.max(0, (last ?? first + (size ?? 0)) - first);
+      const at = own.find((position) => position[4] === hint);
+      const had = at ? Math.min(length, Math.max(0, Number(at[2]) - first)) : reached ? length : 0;
+      reached ||= at !== undefined;
+      before += had;
+      behind += length - had;
+    }
+    if (!reached) before = NaN;
+  }
+  return [before, behind];
 }

@@ -423,6 +423,8 @@ pub struct GenerationStatus {
     pub file: String,
     /// The file's size in bytes, if it can be told.
     pub size: Option<u64>,
+    /// The last part of ids in it, as it is in those of one position.
+    pub hint: String,
     /// Whether it is compressed.
     pub compressed: bool,
     /// Offset of its first byte of content.
@@ -532,6 +534,7 @@ impl GenerationStatus {
         GenerationStatus {
             file: generation.path.display().to_string(),
             size: size.map(|metadata| metadata.len()),
+            hint: generation.hint.to_string(),
             compressed: generation.storage.is_compressed(),
             first: generation.head.base,
             last: (generation.end != Generation::UNKNOWN_END).then_some(generation.end),

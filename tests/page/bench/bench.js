@@ -2,6 +2,8 @@
 // `cargo build --release`. Prints what it measured; fails where a promise is not kept.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import http from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -43,6 +45,30 @@ async function heap(page) {
   return Math.round(usedSize / 1e6);
 }
 
+/** When the first row is there and its frame begins, in milliseconds after navigation. @param {import("playwright-core").BrowserContext} context @param {string} url */
+async function firstRow(context, url) {
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    new MutationObserver((_, observer) => {
+      if (!document.querySelector(".row")) return;
+      requestAnimationFrame(() => (/** @type {any} */ (globalThis).firstRow = performance.now()));
+      observer.disconnect();
+    }).observe(document, { childList: true, subtree: true });
+  });
+  await page.goto(url);
+  const took = await page.evaluate(async () => {
+    while (!(/** @type {any} */ (globalThis).firstRow)) await new Promise((done) => setTimeout(done, 5));
+    return /** @type {number} */ (/** @type {any} */ (globalThis).firstRow);
+  });
+  await page.close();
+  return took;
+}
+
+/** What no page can do better: a page of one line, without style or code. */
+const bare = http.createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<!doctype html><title>bare</title><p class=row>one line</p>"));
+await once(bare.listen(0, "127.0.0.1"), "listening");
+const bareUrl = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (bare.address()).port}/`;
+
 const world = new World();
 const browser = await launch();
 /** @type {Record<string, string | number>} */
@@ -55,23 +81,20 @@ try {
 
   /** @type {number[]} */
   const firsts = [];
+  /** @type {number[]} */
+  const bares = [];
+  /** @type {number[]} */
+  const colds = [];
   for (let round = 0; round < 21; round++) {
-    const page = await context.newPage();
-    await page.addInitScript(() => {
-      new MutationObserver((_, observer) => {
-        if (!document.querySelector(".row")) return;
-        requestAnimationFrame(() => (/** @type {any} */ (globalThis).firstRow = performance.now()));
-        observer.disconnect();
-      }).observe(document, { childList: true, subtree: true });
-    });
-    await page.goto(base);
-    firsts.push(await page.evaluate(async () => {
-      while (!(/** @type {any} */ (globalThis).firstRow)) await new Promise((done) => setTimeout(done, 5));
-      return /** @type {any} */ (globalThis).firstRow;
-    }));
-    await page.close();
+    bares.push(await firstRow(context, bareUrl));
+    firsts.push(await firstRow(context, base));
+    const stranger = await browser.newContext({ viewport: { width: 1200, height: 700 } });
+    colds.push(await firstRow(stranger, base));
+    await stranger.close();
   }
-  found["first lines after navigation, first visit, ms"] = Math.round(firsts[0]);
+  bare.close();
+  found["a page of one line and nothing else, median, ms"] = Math.round(quantile(bares, 0.5));
+  found["first lines after navigation, nothing in the cache, median, ms"] = Math.round(quantile(colds, 0.5));
   found["first lines after navigation, median, ms"] = Math.round(quantile(firsts, 0.5));
 
   const page = await context.newPage();

@@ -29,6 +29,41 @@ async function printed(command, count) {
   return lines;
 }
 
+test("a search that takes long says how far back it came, and of how much", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(1, () => "needle");
+  const base = await world.start();
+  // As much as no answer searches to its beginning. What is tried line by line takes longest.
+  const pattern = String.raw`\Aneedle`;
+  const goesOn = async () => {
+    const answer = await fetch(new URL(`events?before=end&tail=1&follow=false&match=${encodeURIComponent(pattern)}`, base));
+    return !(await answer.text()).includes("needle");
+  };
+  const chunk = "some hay\n".repeat(50_000);
+  do fs.appendFileSync(log.file, chunk);
+  while (!(await goesOn()));
+  fs.appendFileSync(log.file, chunk);
+  const { size } = fs.statSync(log.file);
+  const page = await open(context, new URL("?q=", base).href);
+  let release = () => {};
+  const held = new Promise((done) => (release = () => done(null)));
+  // The first answer says how far it came; what goes on from there is held until that is read.
+  await page.route(/[?&]before=1/, (route) => held.then(() => route.continue()));
+  await find(page, `/${pattern}/`);
+  await says(page, "#older", /^Searching older lines: [\d.]+ [kM]B of [\d.]+ MB$/);
+  const said = [...String(await page.locator("#older").textContent()).matchAll(/([\d.]+) ([kM])B/g)];
+  const [reached, all] = said.map(([, number, unit]) => Number(number) / (unit === "k" ? 1000 : 1));
+  assert.ok(Math.abs(all - size / 1e6) < 0.6, `${all} of ${size}`);
+  assert.ok(reached < all, `${reached} of ${all}`);
+  const part = await page.locator("#progress.part").evaluate((bar) => parseFloat(/** @type {HTMLElement} */ (bar).style.getPropertyValue("--part")));
+  assert.ok(Math.abs(part - (100 * reached) / all) < 10, `${part} % of the bar`);
+  release();
+  await page.locator(".row", { hasText: "needle" }).waitFor();
+  await says(page, "#older", /^$/);
+  assert.equal(await page.locator("#progress.part").count(), 0);
+});
+
 test("words, -words and expressions filter on the server, history and live alike", async () => {
   const { world, context } = own;
   const log = world.log("app.log");
@@ -62,11 +97,13 @@ test("words, -words and expressions filter on the server, history and live alike
 
 test("what is wrong with a filter is said in a sentence, by the page or the server", async () => {
   const { world, context } = own;
-  world.log("app.log").write(5);
+  world.log("app.log").write(5, story);
   const page = await open(context, await world.start());
+  await page.locator("#histogram[aria-label^='5 lines']").waitFor();
   await find(page, "/a(b/");
   await says(page, "#refusal", /the pattern "a\(b" is no regular expression: unclosed group/);
   assert.equal(await page.locator("#find").getAttribute("aria-invalid"), "true");
+  await page.locator("#histogram[aria-label='No lines']").waitFor();
   await find(page, "log:nonesuch");
   await says(page, "#refusal", /there is no log "nonesuch"; there are: app/);
   await find(page, "level:");
@@ -101,7 +138,7 @@ test("a line that a key goes to stays in view, whatever glides on from before", 
   const { world, context } = own;
   world.log("app.log").write(3000);
   const page = await open(context, await world.start());
-  await until(page, (lines) => lines.length >= 1200, "history");
+  await until(page, (lines) => lines.length >= 1100, "history");
   await page.mouse.move(600, 400);
   for (let turn = 0; turn < 5; turn++) {
     for (let up = 0; up < 6; up++) await page.locator("#lines").press("PageUp");
@@ -126,7 +163,7 @@ test("a link to a row shows it between its neighbours after a rotation, and read
   log.write(3000);
   const base = await world.start();
   const page = await open(context, base);
-  await until(page, (lines) => lines.length >= 1200, "history");
+  await until(page, (lines) => lines.length >= 1100, "history");
   for (let up = 0; up < 12; up++) await page.locator("#lines").press("PageUp");
   await page.keyboard.press("k");
   const chosen = String(await page.locator(".row.selected .text").textContent());

@@ -230,3 +230,20 @@ test("a tab that follows for long holds the newest lines, and older ones come ag
   assert.deepEqual(earlier, log.written.slice(from, from + earlier.length));
   assert.ok((await page.evaluate(() => document.querySelectorAll("#rows *").length)) < 600);
 });
+
+test("the first lines are asked for once, before the code is there; the code is kept", async () => {
+  const { world, context } = own;
+  world.log("app.log").write(5);
+  const base = await world.start();
+  const page = await open(context, base);
+  const asked = async (/** @type {string} */ what) => page.evaluate((what) => performance.getEntriesByType("resource").map((entry) => /** @type {PerformanceResourceTiming} */ (entry)).filter(({ name }) => name.includes(what)), what);
+  await until(page, (lines) => lines.length === 5, "history");
+  const [early, ...again] = await asked("before=end");
+  assert.deepEqual(again, []);
+  assert.notEqual(early.initiatorType, "fetch");
+  await page.goto(`${base}?q=line`);
+  await until(page, (lines) => lines.length === 5, "what is found");
+  assert.deepEqual((await asked("before=end")).map(({ initiatorType }) => initiatorType), ["fetch"]);
+  const [code] = await asked("page.js");
+  assert.equal(code.transferSize, 0, "from the cache");
+});

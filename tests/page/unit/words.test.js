@@ -7,7 +7,8 @@ import { countTimes, rowAt, stepFor, sum } from "../../../src/page/histogram.js"
 import { KEYS, actionOf } from "../../../src/page/keys.js";
 import { rowOf } from "../../../src/page/row.js";
 import { amount, clock, delta, shown, size, span } from "../../../src/page/time.js";
-import { bytesBehind } from "../../../src/page/view.js";
+import { searchWords } from "../../../src/page/bar.js";
+import { bytesAround } from "../../../src/page/view.js";
 
 test("what the address says comes back as it was", () => {
   const all = { find: 'a -b "c d" /e&f/ level:warn', highlight: true, at: "1a.b.3~x", time: /** @type {const} */ ("utc"), wrap: true, embed: true };
@@ -77,9 +78,22 @@ test("every key has one meaning, and none where somebody writes or a modifier is
 });
 
 test("how far behind one is, in bytes, over the rotation in between", () => {
-  const generations = [{ last: 500 }, { last: 100 }];
-  const logs = [{ head: "1aaaa.g2.100.c.f2", generations }, { head: "1bbbb.g.50.c.f", generations: [] }, { head: null, generations: [] }];
-  assert.equal(bytesBehind(logs, "1aaaa.g2.40.c.f2~1bbbb.g.20.c.f~check"), 90);
-  assert.equal(bytesBehind(logs, "1aaaa.g1.200.c.f1"), 100 + 300);
-  assert.equal(bytesBehind(logs, ""), 0);
+  const generations = [
+    { hint: "fff0", first: 0, last: null, size: 70, compressed: true },
+    { hint: "fff2", first: 0, last: 500, size: 500 },
+    { hint: "fff4", first: 10, last: 110, size: 120 },
+  ];
+  const logs = [{ head: "1aaaa.g2.110.c.fff4", generations }, { head: "1bbbb.g.50.c.fff8", generations: [{ hint: "fff8", first: 0, last: 50 }] }, { head: null, generations: [] }];
+  // An id of several logs has another last digit.
+  assert.deepEqual(bytesAround(logs, "1aaaa.g2.50.c.fff5~1bbbb.g.20.c.fff9~check"), [70 + 500 + 40 + 20, 60 + 30]);
+  assert.deepEqual(bytesAround(logs, "1aaaa.g1.200.c.fff2"), [70 + 200, 300 + 100]);
+  assert.deepEqual(bytesAround(logs, "1aaaa.g0.5000.c.fff0"), [70, 600], "further than the file is long on the disk");
+  assert.deepEqual(bytesAround(logs, ""), [0, 0]);
+  assert.deepEqual(bytesAround(logs, "1aaaa.g9.5.c.fffy"), [NaN, 670], "a file that is not known");
+});
+
+test("a search for older lines says how far it came of how much, or for how long it runs", () => {
+  assert.equal(searchWords(400, 41_000_000, 1_200_000_000), "Searching older lines: 41 MB of 1.2 GB");
+  assert.equal(searchWords(400, 0, NaN), "Searching older lines …");
+  assert.equal(searchWords(4000, 0, 0), "Searching older lines for 4 s …");
 });
