@@ -107,6 +107,8 @@ pub struct Server {
     pub connections: usize,
     /// How many may be.
     pub connections_max: usize,
+    /// How many requests could not be read.
+    pub unreadable: u64,
     /// How many browsers are logged in.
     pub sessions: usize,
     /// Which logs are told of.
@@ -127,6 +129,8 @@ pub fn gather(form: Form, feed: &Feed, server: &Server) -> String {
     streams(&mut text, feed, &server.counts);
     text.family("sidetail_wrong_tokens_total", Counter, "Tokens that were sent and are none.")
         .sample(&[], server.counts.wrong_tokens.load(Ordering::Relaxed));
+    let help = "Requests that can't be read as HTTP/1: a wrong or too large head, a body that breaks off.";
+    text.family("sidetail_unreadable_requests_total", Counter, help).sample(&[], server.unreadable);
     text.family("sidetail_sessions", Gauge, "Browsers that are logged in.").sample(&[], server.sessions);
     text.family("sidetail_connections", Gauge, "Connections that are open, of streams and others.")
         .sample(&[], server.connections);

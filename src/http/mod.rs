@@ -7,6 +7,7 @@ mod limits;
 mod login;
 mod metrics;
 pub mod query;
+pub mod quiet;
 pub mod refusal;
 mod routes;
 pub mod stream;
@@ -32,6 +33,7 @@ use access::peer::{Client, Connection, Crowd, Open, Proxy};
 use access::sessions::Sessions;
 use access::sites::HostName;
 use access::tokens::Tokens;
+use quiet::Quiet;
 
 use crate::process::private_bytes;
 use crate::subscriber::Feed;
@@ -114,6 +116,8 @@ pub struct Settings {
     pub tls: Option<tls::Tls>,
     /// For how long the follower may be at one thing before it counts as stuck.
     pub stuck_after: Duration,
+    /// What keeps our own log short.
+    pub quiet: Quiet,
 }
 
 /// What the routes share.
@@ -134,6 +138,7 @@ struct State {
     crowd: Crowd,
     connections_max: usize,
     open: Arc<AtomicUsize>,
+    quiet: Quiet,
 }
 
 impl State {
@@ -197,6 +202,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         crowd,
         connections_max: settings.connections_max,
         open: open.clone(),
+        quiet: settings.quiet,
     });
     let base_path = settings.base_path;
     let app = move || {

@@ -19,6 +19,7 @@ pub mod generation;
 mod gzip;
 mod history;
 pub mod identity;
+pub mod interest;
 pub mod links;
 pub mod pattern;
 pub mod read;

@@ -200,6 +200,79 @@ fn searches_of_archives_do_not_hold_up_live_lines() {
     });
 }
 
+/// Bytes that the agent has read of files.
+fn bytes_read(agent: &Agent) -> u64 {
+    let told = std::fs::read_to_string(format!("/proc/{}/io", agent.pid())).expect("what it read");
+    let read = told.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("bytes");
+    read.parse().expect("a number")
+}
+
+/// How many streams there are, as the metrics say.
+fn subscribers(agent: &Agent) -> u64 {
+    let metrics = agent.get("/metrics").text();
+    let told = metrics.lines().find_map(|line| line.strip_prefix("sidetail_subscribers ")).expect("a number");
+    told.parse().expect("a number")
+}
+
+#[test]
+fn unpacking_ends_with_the_client_that_asked_for_it() {
+    let world = World::new();
+    // Lines that do not compress well, so that much is to be read.
+    let mut random = 1_u64;
+    let line = |_| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{random:016x}{:016x}\n", random.rotate_left(29) ^ 0x5bd1_e995)
+    };
+    let text: String = (0..500_000).map(line).collect();
+    let pack = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).expect("packing");
+        encoder.finish().expect("packing")
+    };
+    // As many members hold as many times of it; once as lines, and once as one record.
+    let archives = [("lines", pack(&text).repeat(20)), ("long", pack(&text.replace('\n', " ")).repeat(20))];
+    for (name, archive) in &archives {
+        world.file(&format!("{name}.log.1.gz"), archive);
+        world.log(&format!("{name}.log")).line("now");
+    }
+    let agent = world.agent(&["@/*.log"]);
+    for (name, query) in
+        [("lines", "tail=5&match=never+there"), ("long", "from=start"), ("lines", "from=start&match=never+there")]
+    {
+        let whole = archives.iter().find(|(archive, _)| *archive == name).expect("one of them").1.len() as u64;
+        agent.get("/logs");
+        let before = bytes_read(&agent);
+        let client = get(&format!("/tail?log={name}.log&{query}&follow=false")).connect(agent.address());
+        eventually(&format!("{name} is being unpacked for {query}"), || {
+            (bytes_read(&agent) > before + whole / 100).then_some(())
+        });
+        drop(client);
+        eventually("nobody waits", || (subscribers(&agent) == 0).then_some(()));
+        let read = bytes_read(&agent) - before;
+        assert!(read < whole / 2, "{read} of {whole} bytes of {name} were read for {query}");
+    }
+}
+
+#[test]
+fn whoever_searches_everything_does_not_keep_others_from_beginning() {
+    let world = World::new();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    (0..1_000_000).for_each(|number| writeln!(encoder, "{number} is a line like any other").expect("packing"));
+    world.file("app.log.1.gz", encoder.finish().expect("packing").repeat(5));
+    world.log("app.log").line("now");
+    let agent = world.agent(&["app=@/app.log"]);
+    let searching: Vec<_> =
+        (0..30).map(|_| get("/tail?tail=5&match=never+there&follow=false").connect(agent.address())).collect();
+    eventually("all of them wait", || (subscribers(&agent) == 30).then_some(()));
+    assert_eq!(agent.lines("/events?tail=1&follow=false"), ["now"]);
+    let mut live = agent.stream("/events");
+    world.log("app.log").line("news");
+    assert_eq!(live.record().data, "news");
+    assert_eq!(subscribers(&agent), 31, "the searches are not at an end");
+    drop(searching);
+    eventually("they end with their clients", || (subscribers(&agent) == 1).then_some(()));
+}
+
 #[test]
 fn every_limit_is_shown_and_documented_by_the_same_name() {
     let world = World::new();
