@@ -62,8 +62,22 @@ pub fn open_trusted(path: &Path, flags: OFlags) -> io::Result<File> {
     match openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
         Ok(file) => Ok(file.into()),
         // There is a link; or the call is not known here, or not allowed.
-        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => Way::to(path)?.open(flags),
+        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
+            let mut way = Way::to(path)?;
+            let file = way.go(flags)?;
+            way.judged(file)
+        }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a link on the way to `path` does not count, or would not if there was a file: then nothing that lies beside the
+/// file may be looked for there.
+pub fn is_planted(path: &Path) -> bool {
+    let Ok(mut way) = Way::to(path) else { return false };
+    match way.go(OFlags::PATH) {
+        Ok(file) => way.judged(file).is_err(),
+        Err(_) => !way.doubtful.is_empty(),
     }
 }
 
@@ -94,7 +108,8 @@ impl Way {
         self.left.extend(steps.map(|step| step.as_os_str().to_owned()));
     }
 
-    fn open(mut self, flags: OFlags) -> io::Result<File> {
+    /// Goes it and opens what stands at its end.
+    fn go(&mut self, flags: OFlags) -> io::Result<OwnedFd> {
         while let Some(step) = self.left.pop() {
             let entry = openat(&self.at, &step, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
             let is_link = FileType::from_raw_mode(fstat(&entry)?.st_mode) == FileType::Symlink;
@@ -104,21 +119,20 @@ impl Way {
                 () if is_link && fstatfs(&self.at)?.f_type == PROC_SUPER_MAGIC => {
                     self.note(&step, &entry, false)?;
                     if is_last {
-                        return self.judged(openat(&self.at, &step, flags | OFlags::CLOEXEC, Mode::empty())?);
+                        return Ok(openat(&self.at, &step, flags | OFlags::CLOEXEC, Mode::empty())?);
                     }
                     self.at = folder(&self.at, &step)?;
                 }
                 () if is_link => self.follow(&step, &entry)?,
                 () if is_last => {
                     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                    return self.judged(openat(&self.at, &step, flags, Mode::empty())?);
+                    return Ok(openat(&self.at, &step, flags, Mode::empty())?);
                 }
                 () => self.at = entry,
             }
         }
         // It leads to `/` or `.`.
-        let file = openat(&self.at, ".", flags | OFlags::CLOEXEC, Mode::empty())?;
-        self.judged(file)
+        Ok(openat(&self.at, ".", flags | OFlags::CLOEXEC, Mode::empty())?)
     }
 
     fn follow(&mut self, name: &OsStr, link: &OwnedFd) -> io::Result<()> {
