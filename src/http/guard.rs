@@ -20,6 +20,7 @@ use super::access::peer::{Client, Connection, Seat};
 use super::access::sessions::Login;
 use super::access::sites::{allowed_origin, is_foreign, strange_host};
 use super::access::tokens::Token;
+use super::flight::{board, seated as in_its_place};
 use super::refusal::{self, Refusal};
 use super::{Manners, Standing, State};
 use crate::page;
@@ -64,12 +65,18 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
     let manners = state.manners();
     let origin = allowed_origin(request.headers(), &manners.allow_origins).map(HeaderValue::from_str);
     let is_probe = PROBES.contains(&path(&request, &state));
-    let mut response = match admit(&request, &state, &manners) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.call(request).await?.map_into_boxed_body()
-        }
-        Err(refused) => request.into_response(*refused),
+    let mut response = match board(&request) {
+        Err(refused) => request.into_response(refused),
+        Ok(place) => in_its_place(
+            match admit(&request, &state, &manners) {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    next.call(request).await?.map_into_boxed_body()
+                }
+                Err(refused) => request.into_response(*refused),
+            },
+            place,
+        ),
     };
     if !is_probe {
         state.counts.note_status(response.status());

@@ -1,6 +1,7 @@
 //! Every limit that a client or a file can meet, by the name under which `docs/limits.md` and `/metrics` have it.
 
 use super::access::{failures, sessions, tokens};
+use super::flight::{HEAD_BYTES_MAX, HEAD_LINES_MAX, REQUESTS_MAX};
 use super::{HEAD_TIMEOUT, login, query, quiet};
 use crate::format::json;
 use crate::position::{CURSOR_BYTES_MAX, CURSOR_POSITIONS_MAX};
@@ -13,17 +14,13 @@ use crate::subscriber::filter::{COMPILED_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_
 use crate::subscriber::join::RECORD_LINES_MAX;
 use crate::subscriber::stream::{TURN, TURN_BYTES};
 
-/// The largest head of a request, in bytes; what `actix-http` has.
-const HEAD_BYTES_MAX: usize = 128 * 1024;
-/// The most lines in one; the same.
-const HEAD_LINES_MAX: usize = 96;
-
 /// Those that are the same for every agent.
 pub fn fixed() -> Vec<(&'static str, u64)> {
     vec![
         ("head-bytes", HEAD_BYTES_MAX as u64),
         ("head-lines", HEAD_LINES_MAX as u64),
         ("head-seconds", HEAD_TIMEOUT.as_secs()),
+        ("requests-per-connection", REQUESTS_MAX as u64),
         ("query-bytes", query::QUERY_BYTES_MAX as u64),
         ("query-names", query::NAMES_MAX as u64),
         ("query-patterns", PATTERNS_MAX as u64),

@@ -22,7 +22,7 @@ const BEHIND: Duration = Duration::from_secs(10);
 /// How long it is not said again that clients are sent away.
 const WARN_PAUSE_SECONDS: u64 = 60;
 /// Why requests are refused, as metrics name it, and the status that says so.
-const REFUSALS: [(&str, StatusCode); 10] = [
+const REFUSALS: [(&str, StatusCode); 11] = [
     ("bad-request", StatusCode::BAD_REQUEST),
     ("unauthorized", StatusCode::UNAUTHORIZED),
     ("other-site", StatusCode::FORBIDDEN),
@@ -30,6 +30,7 @@ const REFUSALS: [(&str, StatusCode); 10] = [
     ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED),
     ("not-acceptable", StatusCode::NOT_ACCEPTABLE),
     ("too-large", StatusCode::PAYLOAD_TOO_LARGE),
+    ("head-too-large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
     ("strange-host", StatusCode::MISDIRECTED_REQUEST),
     ("too-often", StatusCode::TOO_MANY_REQUESTS),
     ("busy", StatusCode::SERVICE_UNAVAILABLE),

@@ -58,6 +58,7 @@ fn json_of_any_depth_is_a_line_and_nothing_breaks() {
         deep("[", "]", 100_000),
         "[".repeat(100_000),
         "{\"a\":".repeat(30_000),
+        deep("{\"a\":", "}", 101),
         deep("{\"a\":", "}", 100),
     ];
     let plain = "{\"level\":\"info\",\"msg\":\"ok\"}";
@@ -70,7 +71,7 @@ fn json_of_any_depth_is_a_line_and_nothing_breaks() {
         assert!(record["line"].as_str() == Some(line.as_str()), "{} bytes", line.len());
     }
     let has_fields: Vec<bool> = records.iter().map(|record| !record["fields"].is_null()).collect();
-    assert_eq!(has_fields, [true, false, false, false, false, true, true]);
+    assert_eq!(has_fields, [true, false, false, false, false, false, true, true]);
     assert_eq!(records[lines.len() + 1]["fields"]["msg"], "ok");
 }
 
@@ -271,6 +272,64 @@ fn whoever_searches_everything_does_not_keep_others_from_beginning() {
     assert_eq!(subscribers(&agent), 31, "the searches are not at an end");
     drop(searching);
     eventually("they end with their clients", || (subscribers(&agent) == 1).then_some(()));
+}
+
+#[test]
+fn what_a_query_may_ask_for_is_limited_to_the_letter() {
+    let world = World::new();
+    world.log("app.log").line("hello");
+    let agent = world.agent(&["app=@/app.log"]);
+    let metrics = agent.get("/metrics").text();
+    let limit = |name: &str| -> usize {
+        let told = metrics.lines().find_map(|line| line.strip_prefix(&format!("sidetail_limit{{limit=\"{name}\"}} ")));
+        told.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no limit {name}"))
+    };
+    let times = |part: &str, count: usize| vec![part; count].join("&");
+    let filled = |length: usize| {
+        let one = format!("log=app&match={}", "a".repeat(4000));
+        let rest = length - one.len();
+        format!("{one}{}", format!("&match={}", "b".repeat(3993)).repeat(10).chars().take(rest).collect::<String>())
+    };
+    type Query<'a> = &'a dyn Fn(usize) -> String;
+    let cases: [(&str, Query<'_>); 7] = [
+        ("query-bytes", &filled),
+        ("query-names", &|count| times("log=app", count)),
+        ("query-names", &|count| times("event=message", count)),
+        ("query-patterns", &|count| times("match=l", count)),
+        ("query-patterns", &|count| times("exclude=x", count)),
+        ("pattern-bytes", &|length| format!("match={}", "h".repeat(length))),
+        ("tail-records", &|count| format!("tail={count}")),
+    ];
+    for (name, query) in cases {
+        let status = |value: usize| agent.get(&format!("/tail?follow=false&{}", query(value))).status();
+        let max = if name == "query-bytes" { limit(name) - "follow=false&".len() } else { limit(name) };
+        assert_ne!(status(max), 400, "{name}: {max}");
+        let refused = agent.get(&format!("/tail?follow=false&{}", query(max + 1)));
+        assert_eq!(refused.status(), 400, "{name}: {max} and one");
+        assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains(' ')));
+    }
+    // A few letters that make a large automaton.
+    assert_eq!(agent.get("/tail?follow=false&match=(a%7B100%7D)%7B20%7D").status(), 200);
+    let large = agent.get("/tail?follow=false&match=(a%7B1000%7D)%7B1000%7D");
+    let told = large.json()["detail"].as_str().expect("a sentence").to_owned();
+    assert!(told.contains(&format!("more than {} bytes", limit("pattern-compiled-bytes"))), "{told}");
+    // A longer id is none: 200, and a gap says so.
+    let resumed = |length: usize| agent.events(&format!("/events?follow=false&after={}", "a".repeat(length)));
+    let reason =
+        |blocks: Vec<crate::harness::Block>| blocks.iter().find(|block| block.is("gap")).expect("a gap").json()["reason"].clone();
+    assert_eq!(reason(resumed(limit("id-bytes") + 1)), "bad-id");
+}
+
+#[test]
+fn a_record_has_as_many_lines_as_it_may_and_the_next_one_begins_another() {
+    let world = World::new();
+    let more: String = (1..=700).map(|number| format!("  at frame {number}\n")).collect();
+    world.file("app.log", format!("first\n{more}second\n"));
+    world.file("sidetail.toml", "[[log]]\npath = \"app.log\"\nmultiline = { start = '^\\S' }\n");
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    let records: Vec<String> = agent.lines(EVERYTHING);
+    let lines: Vec<usize> = records.iter().map(|record| record.lines().count()).collect();
+    assert_eq!(lines, [500, 201, 1]);
 }
 
 #[test]
