@@ -4,7 +4,6 @@ use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, Version};
@@ -22,8 +21,8 @@ pub const HEAD_LINES_MAX: usize = 96;
 /// Takes a place among the requests of a connection of HTTP/2, until its answer was sent.
 ///
 /// # Errors
-/// An answer without a body, which waits for no client that does not read.
-pub fn board(request: &ServiceRequest) -> Result<Option<Open>, HttpResponse> {
+/// The status of an answer. Without a body it waits for no client that does not read.
+pub fn board(request: &ServiceRequest) -> Result<Option<Open>, StatusCode> {
     if request.version() != Version::HTTP_2 {
         return Ok(None);
     }
@@ -31,11 +30,11 @@ pub fn board(request: &ServiceRequest) -> Result<Option<Open>, HttpResponse> {
     let bytes = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if lines > HEAD_LINES_MAX || bytes + target > HEAD_BYTES_MAX {
-        return Err(HttpResponse::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     let Some(under_way) = request.conn_data::<Connection>().map(|connection| &connection.requests) else { return Ok(None) };
     let place = Open::one(under_way);
-    if place.count() > REQUESTS_MAX { Err(HttpResponse::new(StatusCode::SERVICE_UNAVAILABLE)) } else { Ok(Some(place)) }
+    if place.count() > REQUESTS_MAX { Err(StatusCode::SERVICE_UNAVAILABLE) } else { Ok(Some(place)) }
 }
 
 /// The answer to a request that has this place.

@@ -66,7 +66,7 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
     let origin = allowed_origin(request.headers(), &manners.allow_origins).map(HeaderValue::from_str);
     let is_probe = PROBES.contains(&path(&request, &state));
     let mut response = match board(&request) {
-        Err(refused) => request.into_response(refused),
+        Err(status) => request.into_response(HttpResponse::new(status)),
         Ok(place) => in_its_place(
             match admit(&request, &state, &manners) {
                 Ok(caller) => {
