@@ -73,9 +73,9 @@ fn sidetail(mut events: Events) -> io::Result<Tally> {
         let Some(event) = events.next()? else { continue };
         last = Instant::now();
         if event.name == "gap" {
-            tally.gap(event.data.contains("\"may_repeat\":true"));
+            tally.gap("", event.data.contains("\"may_repeat\":true"));
         } else if let Some((_, number)) = origin(&event.data).filter(|_| event.name.is_empty()) {
-            let _ = tally.line(number);
+            let _ = tally.line(number, "");
         }
     }
     Ok(tally)
@@ -92,7 +92,7 @@ fn tail(path: &Path, began: mpsc::Sender<()>) -> io::Result<Tally> {
     let _ = began.send(());
     let mut tally = Tally::default();
     while let Ok(line) = receiver.recv_timeout(QUIET) {
-        origin(&line).into_iter().for_each(|(_, number)| drop(tally.line(number)));
+        origin(&line).into_iter().for_each(|(_, number)| drop(tally.line(number, "")));
     }
     tail.kill()?;
     tail.wait()?;

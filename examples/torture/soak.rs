@@ -196,11 +196,11 @@ fn take(shared: &Shared, index: usize, event: &Event) {
         let log = field("log").unwrap_or_default();
         let reason = field("reason").unwrap_or_default();
         *shared.gaps.lock().expect("no client panics").entry(format!("{log} {reason}")).or_default() += 1;
-        tallies.entry(log).or_default().gap(may_repeat);
+        tallies.entry(log).or_default().gap(&field("from").unwrap_or_default(), may_repeat);
     } else if let Some((log, number)) = origin(&event.data).filter(|_| event.name.is_empty()) {
         note_delay(shared, &event.data);
         let tally = tallies.entry(log.to_owned()).or_default();
-        if let Some(what) = tally.line(number) {
+        if let Some(what) = tally.line(number, &event.id) {
             let now = humantime::format_rfc3339_millis(std::time::SystemTime::now());
             eprintln!("{now} client {index} {log}: {what}, at {} {}", event.id, event.data);
         }

@@ -29,12 +29,17 @@ pub struct Tally {
     passed: BTreeSet<u64>,
     /// The same with a gap.
     excused: BTreeSet<u64>,
+    /// The last line that came, and its place.
+    last: Option<(u64, String)>,
+    /// Lines right behind which a gap was told.
+    before_gaps: BTreeSet<u64>,
 }
 
 impl Tally {
-    /// A line came. What is wrong with that, in words; lines that come late may yet put it right.
-    pub fn line(&mut self, number: u64) -> Option<String> {
+    /// A line came, with this id. What is wrong with that, in words; lines that come late may yet put it right.
+    pub fn line(&mut self, number: u64, id: &str) -> Option<String> {
         self.counts.came += 1;
+        self.last = Some((number, place(id)));
         let mut what = None;
         if number >= self.next {
             let passed = if self.gap { &mut self.excused } else { &mut self.passed };
@@ -50,9 +55,10 @@ impl Tally {
         what
     }
 
-    /// A gap was told.
-    pub fn gap(&mut self, may_repeat: bool) {
+    /// A gap was told, of records from an id on.
+    pub fn gap(&mut self, from: &str, may_repeat: bool) {
         self.counts.gaps += 1;
+        self.before_gaps.extend(self.last.as_ref().filter(|(_, last)| *last == place(from)).map(|(number, _)| number));
         (self.gap, self.may_repeat) = (true, self.may_repeat | may_repeat);
     }
 
@@ -66,8 +72,10 @@ impl Tally {
     pub fn finish(&self, written: u64, late: &BTreeMap<u64, u64>) -> Counts {
         let behind: Vec<u64> = (self.next..written).collect();
         let (told, lost) = if self.gap { (behind.len() as u64, 0) } else { (0, behind.len() as u64) };
-        // A gap excuses what is missing in order; a late line of a file that came, gap or not, is lost.
-        let is_lost = |number: &&u64| late.get(number).is_some_and(|before| !self.excused.contains(before));
+        // A gap excuses what is missing in order, and late lines of a file from where on it was told. A late line of a file
+        // that came is lost, whatever gap there was elsewhere.
+        let came = |before: &u64| !self.excused.contains(before) && !self.before_gaps.contains(before);
+        let is_lost = |number: &&u64| late.get(number).is_some_and(came);
         let lost_late = self.excused.iter().filter(is_lost).count() as u64;
         Counts {
             lost: self.passed.len() as u64 + lost_late + lost,
@@ -75,4 +83,9 @@ impl Tally {
             ..self.counts
         }
     }
+}
+
+/// The place in a file that an id starts with: all but the hint.
+fn place(id: &str) -> String {
+    id.splitn(5, '.').take(4).collect::<Vec<_>>().join(".")
 }

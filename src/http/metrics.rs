@@ -173,6 +173,8 @@ fn logs(text: &mut Exposition, feed: &Feed, grant: &Grant) {
     };
     each("sidetail_log_read_bytes_total", Counter, "Bytes of whole records read of a log as they were written.", |log| log.bytes);
     each("sidetail_log_read_records_total", Counter, "Lines read of a log as they were written.", |log| log.records);
+    let passed = "Bytes of whole records that came faster than they are kept while nobody read; they are in the file.";
+    each("sidetail_log_passed_bytes_total", Counter, passed, |log| log.passed_bytes);
     let unread = "Bytes of the live file behind the last whole record that was read.";
     each("sidetail_log_unread_bytes", Gauge, unread, |log| log.unread_bytes);
     each("sidetail_log_held_bytes", Gauge, "Bytes of deleted files that are held open.", |log| log.held_bytes);

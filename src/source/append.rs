@@ -22,8 +22,9 @@ use crate::position::{HEAD_BYTES_MAX, TIP_BYTES_MAX};
 
 /// How much is read of a growing file at once, in bytes.
 const BLOCK_BYTES: usize = 2 * READ_BYTES;
-/// A file of up to this size is read from its beginning when it is opened, so that its records are in memory.
-const HOT_START_BYTES_MAX: u64 = 1 << 20;
+/// A file of up to this size is read from its beginning when it is opened, so that its records are in memory. Of what
+/// comes while nobody reads, so much at a time goes there at most.
+pub const HOT_START_BYTES_MAX: u64 = 1 << 20;
 /// How many blocks are read in one go, so that one busy log does not keep the others waiting.
 const BLOCKS_MAX: usize = 16;
 
@@ -50,6 +51,17 @@ pub struct HeldFile {
     scanned: u64,
     /// Where NUL bytes begin that reach up to `scanned`: space that a writer reserved and may still fill.
     reserved: Option<u64>,
+    /// What was passed over since it was published last.
+    pub passed: Passed,
+}
+
+/// Records that make no piece.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// How many are longer than a block.
+    pub long_records: u64,
+    /// How many bytes there were of those that were more than was wanted.
+    pub bytes: u64,
 }
 
 /// A file that was read to its end and closed, to save a descriptor until it changes.
@@ -77,7 +89,19 @@ impl Dormant {
     /// Goes on in `file`, which has its identity.
     pub fn wake(self, file: File) -> HeldFile {
         let Dormant { serial, identity, head, end, tip, scanned, modified, .. } = self;
-        HeldFile { serial, file: Arc::new(file), identity, head, end, tip, modified, quiet: false, scanned, reserved: None }
+        HeldFile {
+            serial,
+            file: Arc::new(file),
+            identity,
+            head,
+            end,
+            tip,
+            modified,
+            quiet: false,
+            scanned,
+            reserved: None,
+            passed: Passed::default(),
+        }
     }
 }
 
@@ -86,13 +110,11 @@ pub struct Block {
     bytes: Vec<u8>,
     /// What was a piece of a hot tail and is none any more.
     spare: Vec<Vec<u8>>,
-    /// How many records were passed over that are longer than a block.
-    pub long_records: u64,
 }
 
 impl Default for Block {
     fn default() -> Self {
-        Block { bytes: vec![0; BLOCK_BYTES + TIP_BYTES_MAX], spare: Vec::new(), long_records: 0 }
+        Block { bytes: vec![0; BLOCK_BYTES + TIP_BYTES_MAX], spare: Vec::new() }
     }
 }
 
@@ -140,7 +162,9 @@ impl HeldFile {
         // What stands behind the last whole record may still be reserved space.
         let head = Head::new(base, head.bytes().slice_ref(head.bytes_at(end)));
         let tip = Bytes::new();
-        let mut held = HeldFile { serial, file, identity, head, end, tip, modified, quiet: false, scanned: end, reserved: None };
+        let passed = Passed::default();
+        let mut held =
+            HeldFile { serial, file, identity, head, end, tip, modified, quiet: false, scanned: end, reserved: None, passed };
         held.tip = held.read_tip()?;
         Ok(held)
     }
@@ -165,6 +189,7 @@ impl HeldFile {
             quiet: false,
             scanned: end,
             reserved: None,
+            passed: Passed::default(),
         };
         let beginning = Content::Plain(held.file.clone()).read(held.head.base, held.head.bytes().len())?;
         let same = beginning == *held.head.bytes() && held.read_tip().is_ok_and(|tip| tip == held.tip);
@@ -197,14 +222,17 @@ impl HeldFile {
         })
     }
 
-    /// The records that were appended since, in order, and whether the end of the file was reached.
+    /// The records that were appended since, in order, and whether the end of the file was reached. Where more than
+    /// `wanted` bytes were, the first of them are passed over.
     ///
     /// # Errors
     /// `Changed` where the file does not continue what was read of it; what reading gives.
-    pub fn read_appended(&mut self, block: &mut Block) -> Result<(Vec<Piece>, bool), Trouble> {
+    pub fn read_appended(&mut self, block: &mut Block, wanted: u64) -> Result<(Vec<Piece>, bool), Trouble> {
         let mut pieces = Vec::new();
-        self.modified = self.file.metadata()?.modified()?;
+        let metadata = self.file.metadata()?;
+        self.modified = metadata.modified()?;
         self.quiet = is_quiet_since(self.modified);
+        self.pass_over(metadata.len().saturating_sub(wanted), block)?;
         for _ in 0..BLOCKS_MAX {
             if self.end == self.head.base && !self.find_content()? {
                 return Ok((pieces, true));
@@ -336,6 +364,26 @@ impl HeldFile {
         Ok((Some(Piece { serial: self.serial, head: self.head.clone(), start, end: self.end, bytes }), at_end))
     }
 
+    /// Goes on with the first record that begins behind `offset`, if that is not read yet. Not where no record ends soon
+    /// behind it, which only reading tells the reason of.
+    fn pass_over(&mut self, offset: u64, block: &mut Block) -> Result<(), Trouble> {
+        if offset <= self.scanned || self.end == self.head.base || self.reserved.is_some() {
+            return Ok(());
+        }
+        let (first, before) = (self.head.tip_start(self.end), self.end);
+        let tip_bytes = (self.end - first) as usize;
+        let read = read_at(&self.file, first, &mut block.bytes[..tip_bytes])?;
+        self.verify(&block.bytes[..read], tip_bytes)?;
+        let read = read_at(&self.file, offset, &mut block.bytes[..READ_BYTES])?;
+        let Some(lf) = memchr(b'\n', &block.bytes[..read]) else { return Ok(()) };
+        self.end = offset + lf as u64 + 1;
+        self.grow_head(self.end)?;
+        self.scanned = self.end;
+        self.tip = self.read_tip()?;
+        self.passed.bytes += self.end - before;
+        Ok(())
+    }
+
     /// Looks for the end of a record that is longer than a block, from where no LF was found on.
     fn skip_long_record(&mut self, block: &mut Block) -> Result<bool, Trouble> {
         let first = self.head.tip_start(self.end);
@@ -349,7 +397,7 @@ impl HeldFile {
                 self.grow_head(self.end)?;
                 self.scanned = self.end;
                 self.tip = self.read_tip()?;
-                block.long_records += 1;
+                self.passed.long_records += 1;
                 Ok(false)
             }
             None => {
@@ -456,7 +504,7 @@ mod tests {
 
         fn append(&mut self, bytes: &[u8]) -> Vec<u8> {
             self.writer.write_all(bytes).unwrap();
-            let (pieces, at_end) = self.held.read_appended(&mut self.block).unwrap();
+            let (pieces, at_end) = self.held.read_appended(&mut self.block, u64::MAX).unwrap();
             assert!(at_end);
             pieces.iter().flat_map(|piece| piece.records().to_vec()).collect()
         }
@@ -484,14 +532,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_more_than_wanted_is_passed_over_to_the_next_record_and_counted() {
+        let mut grown = Grown::new();
+        grown.append(b"first\n");
+        grown.writer.write_all(b"second\nthird\nfourth\nhal").unwrap();
+        let (pieces, at_end) = grown.held.read_appended(&mut grown.block, 12).unwrap();
+        assert_eq!((pieces.len(), pieces[0].records(), pieces[0].start, at_end), (1, &b"fourth\n"[..], 19, true));
+        assert_eq!(grown.held.passed.bytes, 13);
+        assert_eq!(grown.append(b"f\n"), b"half\n");
+        grown.writer.set_len(0).unwrap();
+        grown.writer.write_all(b"another life of this file\nfifth\nsixth\n").unwrap();
+        let regrown = grown.held.read_appended(&mut grown.block, 8);
+        assert!(matches!(regrown, Err(Trouble::Changed(Reason::Rewritten))));
+    }
+
+    #[test]
     fn a_file_that_was_cut_or_rewritten_is_found_out_even_at_the_same_size() {
         let mut grown = Grown::new();
         grown.append(b"first\nsecond\n");
         grown.writer.set_len(0).unwrap();
-        let cut = grown.held.read_appended(&mut grown.block);
+        let cut = grown.held.read_appended(&mut grown.block, u64::MAX);
         assert!(matches!(cut, Err(Trouble::Changed(Reason::Truncated))));
         grown.writer.write_all(b"FIRST\nSECOND\n").unwrap();
-        let regrown = grown.held.read_appended(&mut grown.block);
+        let regrown = grown.held.read_appended(&mut grown.block, u64::MAX);
         assert!(matches!(regrown, Err(Trouble::Changed(Reason::Rewritten))));
     }
 
@@ -524,7 +587,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         held.file = Arc::new(file.reopen().unwrap());
         file.as_file().write_all_at(b"after\n", 10_000).unwrap();
-        let (pieces, _) = held.read_appended(&mut Block::default()).unwrap();
+        let (pieces, _) = held.read_appended(&mut Block::default(), u64::MAX).unwrap();
         assert_eq!((pieces[0].start, pieces[0].records()), (10_000, &b"after\n"[..]));
     }
 }

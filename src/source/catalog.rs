@@ -326,6 +326,11 @@ impl Logs {
         self.0.born.elapsed().saturating_sub(Duration::from_millis(self.0.turned_ms.load(Ordering::Relaxed)))
     }
 
+    /// Whether there is anybody who reads: who waits for changes, or will.
+    pub(super) fn are_read(&self) -> bool {
+        self.0.moved.receiver_count() > 0
+    }
+
     /// Wakes when it is announced that any log has changed.
     pub fn moves(&self) -> watch::Receiver<u64> {
         self.0.moved.subscribe()
@@ -468,6 +473,8 @@ pub struct Measures {
     pub bytes: u64,
     /// Records, as lines of the file.
     pub records: u64,
+    /// Bytes of whole records that were passed over while nobody read.
+    pub passed_bytes: u64,
     /// How often it went on in another file.
     pub rotations: Vec<(RotateKind, u64)>,
     /// Bytes of the live file behind the last whole record that was read.
@@ -504,6 +511,7 @@ impl Log {
             name: self.name.clone(),
             bytes: self.counts.bytes(),
             records: self.counts.records(),
+            passed_bytes: self.counts.passed(),
             rotations: self.counts.rotations().collect(),
             unread_bytes,
             held_bytes,

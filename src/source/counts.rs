@@ -9,6 +9,7 @@ use crate::event::RotateKind;
 pub struct Counts {
     bytes: AtomicU64,
     records: AtomicU64,
+    passed: AtomicU64,
     rotations: [AtomicU64; RotateKind::ALL.len()],
 }
 
@@ -23,6 +24,11 @@ impl Counts {
         self.records.load(Ordering::Relaxed)
     }
 
+    /// How many bytes of whole records were passed over, because nobody read and they came too fast to keep.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
+    }
+
     /// How often the log went on in another file, in the ways of [`RotateKind::ALL`].
     pub fn rotations(&self) -> impl Iterator<Item = (RotateKind, u64)> {
         RotateKind::ALL.into_iter().zip(self.rotations.iter().map(|count| count.load(Ordering::Relaxed)))
@@ -31,6 +37,10 @@ impl Counts {
     pub(super) fn note_read(&self, bytes: u64, records: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.records.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_passed(&self, bytes: u64) {
+        self.passed.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn note_rotation(&self, kind: RotateKind) {

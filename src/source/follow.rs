@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::append::Block;
+use super::append::{Block, HOT_START_BYTES_MAX};
 use super::catalog::{Log, Logs, Problem};
 use super::container;
 use super::folder::{Folders, NamesAsOf, names_as_of};
@@ -48,6 +48,8 @@ const HOT_POLLED: Duration = Duration::from_millis(20);
 const WARM: Duration = Duration::from_secs(60);
 /// The least time between two looks, so that a busy writer's lines are gathered.
 const PACE: Duration = Duration::from_millis(2);
+/// The least time between two looks at a log that nobody reads and that grows faster than what is kept of it.
+const UNREAD_PACE: Duration = Duration::from_millis(20);
 /// How long a request for a look waits for a busy log to be read to its end.
 const ANSWER: Duration = Duration::from_secs(1);
 /// How often names are looked at without a notification.
@@ -120,6 +122,7 @@ pub fn follow(patterns: Vec<LogPattern>, settings: Settings) -> std::io::Result<
             settings,
             serial: 0,
             block: Block::default(),
+            wanted: u64::MAX,
             folders: Folders::default(),
             moved_home: false,
         },
@@ -137,6 +140,8 @@ struct Watched {
     hot_bytes: usize,
     /// When it is looked at next; `None`: when all are.
     due: Option<Instant>,
+    /// Until when what is written to it is no reason for a look.
+    rests_until: Instant,
     hot_until: Instant,
 }
 
@@ -186,6 +191,7 @@ impl Rounds {
         loop {
             let started = Instant::now();
             self.logs.note_turn();
+            self.kit.wanted = if self.logs.are_read() { u64::MAX } else { HOT_START_BYTES_MAX };
             while let Ok(order) = self.ordered.try_recv() {
                 self.obey(order);
             }
@@ -287,11 +293,16 @@ impl Rounds {
         for path in &rung.paths {
             for &index in self.by_path.get(path).into_iter().flatten() {
                 let watched = &mut self.watched[index];
-                if watched.due.replace(now).is_none() {
-                    self.awake.push(index);
+                let removed = rung.removed.get(path).copied().unwrap_or(0);
+                let due = if removed > 0 { now } else { now.max(watched.rests_until) };
+                match &mut watched.due {
+                    Some(already) => *already = due.min(*already),
+                    none => {
+                        *none = Some(due);
+                        self.awake.push(index);
+                    }
                 }
                 if *path == watched.followed.home.live {
-                    let removed = rung.removed.get(path).copied().unwrap_or(0);
                     watched.followed.removals = watched.followed.removals.saturating_add(removed);
                 }
             }
@@ -324,6 +335,9 @@ impl Rounds {
         if moved {
             self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
             watched.hot_until = now + HOT;
+        }
+        if watched.followed.passed_over {
+            watched.rests_until = now + UNREAD_PACE;
         }
         let notified = watched.followed.home.live.parent().is_some_and(|folder| self.kit.watch.covers(folder));
         watched.due = match () {
@@ -491,7 +505,7 @@ impl Rounds {
         let written = log.state().newest().and_then(|newest| newest.modified.elapsed().ok());
         let is_quiet = written.is_some_and(|age| age > WARM);
         let hot_until = if is_quiet { now.checked_sub(WARM).unwrap_or(now) } else { now + HOT };
-        let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: Some(now), hot_until };
+        let mut watched = Watched { followed, changed: true, hot_bytes: 0, due: Some(now), rests_until: now, hot_until };
         self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
         self.awake.push(self.watched.len());
         self.changed.push(self.watched.len());

@@ -38,6 +38,8 @@ pub(super) struct Kit {
     /// The last serial that was given to a generation.
     pub serial: u64,
     pub block: Block,
+    /// How many bytes of what was appended to a file are read at most, the newest; of a file that somebody may read, all.
+    pub wanted: u64,
     pub folders: Folders,
     pub watch: Watch,
     /// Whether the live file of any log is in another place than when folders to watch were looked for last.
@@ -58,6 +60,8 @@ pub(super) struct Followed {
     pub home: Home,
     /// Whether its file held more than one look reads.
     pub behind: bool,
+    /// Whether the last look passed over some of what was written.
+    pub passed_over: bool,
     /// Whether nothing is to be done while the live file and the names in its folders stay as they are.
     at_rest: bool,
     pub(super) live: Option<HeldFile>,
@@ -111,6 +115,7 @@ impl Followed {
             log,
             home: Home { live, rotated, bounds },
             behind: false,
+            passed_over: false,
             at_rest: false,
             live: None,
             asleep: None,
@@ -210,7 +215,7 @@ impl Followed {
         if self.at_rest && !names_changed && metadata.as_ref().is_ok_and(|metadata| self.is_unchanged(metadata)) {
             return false;
         }
-        self.behind = false;
+        (self.behind, self.passed_over) = (false, false);
         let at_path = AtPath::from(metadata);
         let present = !matches!(at_path, AtPath::Nothing);
         let mut changed = self.log.state().present != present;
@@ -303,12 +308,13 @@ impl Followed {
     pub(super) fn read_live(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         let Some(live) = &mut self.live else { return Ok(false) };
         let before = live.end;
-        let (pieces, at_end) = match live.read_appended(&mut kit.block) {
+        let (pieces, at_end) = match live.read_appended(&mut kit.block, kit.wanted) {
             Ok(read) => read,
             Err(Trouble::Changed(_)) => return self.truncated(kit),
             Err(trouble) => return Err(trouble),
         };
         self.behind |= !at_end;
+        self.passed_over |= live.passed.bytes > 0;
         // A record that is longer than a block makes no piece.
         if pieces.is_empty() && live.end == before {
             self.was_empty |= live.end == live.head.base;
@@ -319,7 +325,7 @@ impl Followed {
         }
         self.was_empty = false;
         self.read_replaced(kit, Instant::now());
-        let live = self.live.as_ref().expect("it was read just now");
+        let live = self.live.as_mut().expect("it was read just now");
         publish(&self.log, live, pieces, kit);
         Ok(true)
     }
@@ -354,7 +360,7 @@ impl Followed {
         for replaced in &mut self.replaced {
             let (serial, before) = (replaced.held.serial, replaced.held.end);
             let quiet = now.duration_since(replaced.grew) > SETTLE;
-            let pieces = match replaced.held.read_appended(&mut kit.block) {
+            let pieces = match replaced.held.read_appended(&mut kit.block, kit.wanted) {
                 Ok((pieces, at_end)) => {
                     self.behind |= !at_end;
                     pieces
@@ -385,7 +391,7 @@ impl Followed {
                 replaced.finished &= pieces.is_empty();
                 replaced.grew = now;
                 let last = last.and_then(Result::ok).flatten();
-                publish(&self.log, &replaced.held, pieces.into_iter().chain(last).collect(), kit);
+                publish(&self.log, &mut replaced.held, pieces.into_iter().chain(last).collect(), kit);
                 changed = true;
             } else if quiet && !replaced.settled {
                 replaced.settled = true;
@@ -461,13 +467,14 @@ pub(super) fn live_generation(held: &HeldFile, path: &Path) -> Generation {
 }
 
 /// Makes what was read of a held file known to readers.
-pub(super) fn publish(log: &Log, held: &HeldFile, pieces: Vec<Piece>, kit: &mut Kit) {
-    let mut records = std::mem::take(&mut kit.block.long_records);
-    records += pieces.iter().map(|piece| lines_in(piece.records())).sum::<u64>();
+pub(super) fn publish(log: &Log, held: &mut HeldFile, pieces: Vec<Piece>, kit: &Kit) {
+    let passed = std::mem::take(&mut held.passed);
+    let records = passed.long_records + pieces.iter().map(|piece| lines_in(piece.records())).sum::<u64>();
     log.update(|state| {
         let before = state.generation(held.serial).map(|generation| generation.end);
         if let Some(before) = before.filter(|before| *before < held.end) {
-            log.counts.note_read(held.end - before, records);
+            log.counts.note_read((held.end - before).saturating_sub(passed.bytes), records);
+            log.counts.note_passed(passed.bytes);
             state.note_arrival(held.serial, before, SystemTime::now());
         }
         if let Some(generation) = state.generation_mut(held.serial) {

@@ -110,15 +110,15 @@ impl Followed {
         }
         let settled = age.is_none_or(|age| age > SETTLE);
         let opened = HeldFile::open(file, identity, serial).and_then(|mut held| {
-            while !held.read_appended(&mut kit.block)?.1 {}
+            while !held.read_appended(&mut kit.block, u64::MAX)?.1 {}
             if settled {
                 held.finish()?;
             }
             Ok(held)
         });
         // It can't be read now: it stays a file among the rotated ones.
-        let Ok(held) = opened else { return };
-        publish(&self.log, &held, Vec::new(), kit);
+        let Ok(mut held) = opened else { return };
+        publish(&self.log, &mut held, Vec::new(), kit);
         self.log.update(|state| {
             state.set_phase(serial, if settled { Phase::Settled } else { Phase::Settling });
             if let Some(generation) = state.generation_mut(serial) {
@@ -304,7 +304,7 @@ impl Followed {
 /// The generation in a file that was opened at `path`, read to its present end; `None` where it can't be read.
 fn whole(kit: &mut Kit, (file, identity): &(File, FileIdentity), path: &Path) -> Option<Generation> {
     let mut held = HeldFile::open(file.try_clone().ok()?, *identity, 0).ok()?;
-    while !held.read_appended(&mut kit.block).ok()?.1 {}
+    while !held.read_appended(&mut kit.block, u64::MAX).ok()?.1 {}
     Some(live_generation(&held, path))
 }
 

@@ -184,7 +184,7 @@ impl Followed {
         let serial = old.serial;
         if old.cut_back(|offset| self.log.state().tail.tip(serial, offset)).unwrap_or(false) {
             self.log.update(|state| state.tail.cut_back(old.serial, old.end));
-            publish(&self.log, &old, Vec::new(), kit);
+            publish(&self.log, &mut old, Vec::new(), kit);
             self.live = Some(old);
             return Ok(true);
         }

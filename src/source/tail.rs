@@ -125,6 +125,7 @@ impl HotTail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::TIP_BYTES_MAX;
     use proptest::prelude::*;
 
     fn piece(content: &Bytes, start: u64, end: u64) -> Piece {
@@ -145,7 +146,7 @@ mod tests {
             for offset in (0..at).step_by(97) {
                 let found = tail.get(1, offset).unwrap();
                 prop_assert_eq!(found.records(), &content[offset as usize..found.end as usize]);
-                let tip = &content[offset.saturating_sub(256) as usize..offset as usize];
+                let tip = &content[offset.saturating_sub(TIP_BYTES_MAX as u64) as usize..offset as usize];
                 let found = tail.tip(1, offset);
                 prop_assert_eq!(found.as_deref(), Some(tip));
             }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Range;
 
 use regex::Regex;
 
 use crate::harness::tools::tool;
-use crate::harness::{Agent, World, eventually, get};
+use crate::harness::{Agent, Log, World, eventually, get};
 
 const OPEN: &str = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
 
@@ -72,6 +73,37 @@ fn what_was_read_and_sent_is_counted_to_the_byte() {
     // A line that is not finished is not read yet.
     log.bytes(b"half");
     eventually("four bytes are unread", || (samples(&agent)["sidetail_log_unread_bytes{log=\"app\"}"] == 4.0).then_some(()));
+}
+
+#[test]
+fn a_flood_that_nobody_reads_is_passed_over_and_counted_and_is_there_for_who_comes_later() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.write(10);
+    let agent = world.agent(&["app=@/app.log"]);
+    let cursor = agent.get("/events?follow=false").header("sidetail-cursor").expect("a cursor").to_owned();
+    let flood = |log: &mut Log, lines: Range<usize>| {
+        let lines: Vec<_> = lines.map(|number| format!("{number}: {}", "x".repeat(100))).collect();
+        log.bytes(format!("{}\n", lines.join("\n")).as_bytes());
+        lines.into_iter().for_each(|line| log.remember(line));
+    };
+    flood(&mut log, 0..50_000);
+    let written: usize = log.written().iter().map(|line| line.len() + 1).sum();
+    let all = eventually("all of it is known", || {
+        let all = samples(&agent);
+        let sum = all["sidetail_log_read_bytes_total{log=\"app\"}"] + all["sidetail_log_passed_bytes_total{log=\"app\"}"];
+        (sum == written as f64).then_some(all)
+    });
+    assert!(all["sidetail_log_passed_bytes_total{log=\"app\"}"] > 0.0);
+    assert!(all["sidetail_log_read_records_total{log=\"app\"}"] < log.written().len() as f64);
+    assert_eq!(agent.lines("/events?tail=3&follow=false"), log.written()[log.written().len() - 3..]);
+    assert_eq!(agent.lines(&format!("/events?after={cursor}&follow=false")), log.written()[10..]);
+    // Whoever reads gets what comes, and then all is read.
+    let mut stream = agent.stream("/events");
+    let passed = samples(&agent)["sidetail_log_passed_bytes_total{log=\"app\"}"];
+    flood(&mut log, 50_000..100_000);
+    log.written()[50_010..].iter().for_each(|line| assert_eq!(stream.record().data, *line));
+    assert_eq!(samples(&agent)["sidetail_log_passed_bytes_total{log=\"app\"}"], passed);
 }
 
 #[test]

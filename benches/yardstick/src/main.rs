@@ -1,6 +1,6 @@
 //! The yardstick: what an engineer writes in an afternoon. notify -> broadcast<Line> -> actix-web-lab Sse, one event per line.
-//! Usage: yardstick FILE PORT; GET /events?from=OFFSET&filter=REGEX. It loses lines by design; it is here to be compared with, not copied.
-use actix_web::{App, HttpRequest, HttpServer, Responder, get, web};
+//! Usage: yardstick FILE PORT; GET /events?from=OFFSET&filter=REGEX; GET /file gives the file as it stands. It loses lines by design; it is here to be compared with, not copied.
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, get, web};
 use actix_web_lab::sse;
 use futures_util::{StreamExt, stream};
 use notify::{RecursiveMode, Watcher};
@@ -59,6 +59,20 @@ async fn events(st: web::Data<State>, q: web::Query<Q>, req: HttpRequest) -> imp
     sse::Sse::from_stream(events).with_keep_alive(Duration::from_secs(15))
 }
 
+/// What actix-web can do at most with the bytes of a file: read, and sent in large pieces.
+#[get("/file")]
+async fn file(st: web::Data<State>) -> impl Responder {
+    const PIECE_BYTES: usize = 170 * 1024;
+    let file = std::fs::File::open(&st.path).unwrap();
+    let pieces = stream::unfold(file, |mut file| async move {
+        let mut piece = vec![0; PIECE_BYTES];
+        let n = std::io::Read::read(&mut file, &mut piece).ok().filter(|&n| n > 0)?;
+        piece.truncate(n);
+        Some((Ok::<_, Infallible>(web::Bytes::from(piece)), file))
+    });
+    HttpResponse::Ok().content_type("text/event-stream").streaming(pieces)
+}
+
 async fn tail(path: String, tx: broadcast::Sender<Line>) {
     let (wtx, mut wrx) = mpsc::channel(64);
     let mut w = notify::recommended_watcher(move |_| {
@@ -92,5 +106,5 @@ async fn main() -> std::io::Result<()> {
     let (tx, _) = broadcast::channel(std::env::var("CHANNEL").ok().and_then(|v| v.parse().ok()).unwrap_or(1024));
     let d = web::Data::new(State { tx: tx.clone(), path: path.clone() });
     tokio::spawn(tail(path, tx));
-    HttpServer::new(move || App::new().app_data(d.clone()).service(events)).bind(("127.0.0.1", port))?.run().await
+    HttpServer::new(move || App::new().app_data(d.clone()).service(events).service(file)).bind(("127.0.0.1", port))?.run().await
 }

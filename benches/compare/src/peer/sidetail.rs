@@ -1,5 +1,7 @@
 //! The program that all this is about.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -24,4 +26,17 @@ pub fn command(bench: &Bench, port: u16, arguments: &[&str]) -> Command {
     let mut command = bench.on_server_cpu(&bench.sidetail);
     command.args(["--listen", &format!("127.0.0.1:{port}"), "--max-subscribers", "20000"]).args(arguments);
     command
+}
+
+/// How far it knows the only file of its log, in bytes, as it tells.
+pub fn known_bytes(server: &Server) -> Outcome<u64> {
+    let mut answer = String::new();
+    let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).and_then(|mut socket| {
+        socket.write_all(b"GET /logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        socket.read_to_string(&mut answer)
+    });
+    asked.map_err(|error| format!("/logs: {error}"))?;
+    let digits =
+        answer.split_once("\"last\":").map(|(_, rest)| rest.trim_start().split(|digit: char| !digit.is_ascii_digit()).next());
+    digits.flatten().and_then(|digits| digits.parse().ok()).ok_or_else(|| format!("/logs tells no end: {answer}"))
 }

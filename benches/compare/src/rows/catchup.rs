@@ -13,6 +13,8 @@ use crate::measure::{Delivered, replay};
 use crate::peer::{Server, nginx, sidetail, websocketd, yardstick};
 use crate::report::{Report, Target, Unit};
 
+/// The least that a server on actix-web has to do.
+const ACTIX: &str = "actix-web";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How fast bytes of the log's content are delivered, in MB/s.
@@ -35,6 +37,12 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
             whole(&server, &server.target)
         }));
     }
+    if let Some(recorded) = recorded.as_ref().filter(|_| bench.has(Peer::Yardstick)) {
+        contenders.push(contender(ACTIX, || {
+            let server = yardstick::start(bench, recorded, 1024)?;
+            whole(&server, &Stream::http(server.port, "/file"))
+        }));
+    }
     if bench.has(Peer::Yardstick) {
         contenders.push(contender(YARDSTICK, || {
             let server = yardstick::start(bench, &log.path, 1024)?;
@@ -54,6 +62,8 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
         rates(&turns, NGINX, &log),
         Target::AtLeast(0.6),
     );
+    let same = format!("{what}; actix-web reads and sends the same SSE bytes");
+    report.ratio(&same, ACTIX, unit, &ours, rates(&turns, ACTIX, &log), Target::None);
     report.ratio(what, YARDSTICK, unit, &ours, rates(&turns, YARDSTICK, &log), Target::AtLeast(4.0));
     let wire = |name| turns.get(name, |one| one.bytes / one.seconds / 1e6);
     report.ratio("the same on the wire", NGINX, unit, &wire(SIDETAIL).unwrap_or_default(), wire(NGINX), Target::None);

@@ -34,7 +34,7 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
         contender(SIDETAIL, || {
             let log = bench.empty_log()?;
             let server = sidetail::start(bench, &log)?;
-            follow(&log, blocks, &server.processes())
+            follow(&log, blocks, &server.processes(), || sidetail::known_bytes(&server))
         }),
         contender(TAIL, || {
             let log = bench.empty_log()?;
@@ -42,7 +42,8 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
             command.arg("-F").arg(&log).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut child = command.spawn().map_err(|error| format!("tail: {error}"))?;
             std::thread::sleep(Duration::from_millis(300));
-            let followed = follow(&log, blocks, &[child.id()]);
+            let before = read_bytes(child.id());
+            let followed = follow(&log, blocks, &[child.id()], || Ok(read_bytes(child.id()) - before));
             child.kill().and_then(|()| child.wait()).map_err(|error| format!("tail: {error}"))?;
             followed
         }),
@@ -70,8 +71,8 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
     Ok(report)
 }
 
-/// Writes, and waits until the processes have read as much as was written.
-fn follow(log: &Path, blocks: u64, processes: &[u32]) -> Outcome<Followed> {
+/// Writes, and waits until as much is known as was written.
+fn follow(log: &Path, blocks: u64, processes: &[u32], known: impl Fn() -> Outcome<u64>) -> Outcome<Followed> {
     let failed = |error: std::io::Error| format!("{}: {error}", log.display());
     let mut block = Vec::with_capacity(BLOCK_BYTES + 256);
     for sequence in 0.. {
@@ -81,7 +82,7 @@ fn follow(log: &Path, blocks: u64, processes: &[u32]) -> Outcome<Followed> {
         }
     }
     let mut file = OpenOptions::new().append(true).open(log).map_err(failed)?;
-    let (cpu, read) = (usage::cpu_seconds(processes), read_bytes(processes));
+    let cpu = usage::cpu_seconds(processes);
     let began = now_ns();
     for number in 0..blocks {
         sleep_until(began + number * BLOCK_NS);
@@ -89,9 +90,9 @@ fn follow(log: &Path, blocks: u64, processes: &[u32]) -> Outcome<Followed> {
     }
     let ended = now_ns();
     let written = bytes_of(log)?;
-    while read_bytes(processes) - read < written {
+    while known()? < written {
         if now_ns() > ended + 10_000_000_000 {
-            return Err(format!("of {written} bytes only {} were read ten seconds later", read_bytes(processes) - read));
+            return Err(format!("of {written} bytes only {} were known ten seconds later", known()?));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -102,8 +103,8 @@ fn follow(log: &Path, blocks: u64, processes: &[u32]) -> Outcome<Followed> {
     })
 }
 
-/// What these processes have read in all, in bytes.
-fn read_bytes(processes: &[u32]) -> u64 {
-    let said = processes.iter().filter_map(|process| fs::read_to_string(format!("/proc/{process}/io")).ok());
-    said.filter_map(|text| text.lines().next()?.strip_prefix("rchar: ")?.parse::<u64>().ok()).sum()
+/// What a process has read in all, in bytes.
+fn read_bytes(process: u32) -> u64 {
+    let said = fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+    said.lines().next().and_then(|line| line.strip_prefix("rchar: ")?.parse().ok()).unwrap_or(0)
 }
