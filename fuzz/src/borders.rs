@@ -1,5 +1,7 @@
 //! Text from outside: ids, queries, config files, lines.
 
+use std::sync::Arc;
+
 use actix_web::http::Uri;
 use actix_web::test::TestRequest;
 use sidetail::config::file;
@@ -43,7 +45,7 @@ pub fn query(data: &[u8]) {
     }
     let request = request.to_http_request();
     for tail in [0, 10] {
-        if let Ok(asked) = query::parse(&request, Defaults { format: None, tail }) {
+        if let Ok(asked) = query::parse(&request, Arc::default(), Defaults { format: None, tail }) {
             assert!(
                 asked.download.is_none_or(|name| name.len() <= query::FILE_NAME_BYTES_MAX && !name.contains(['/', '"', '\\']))
             );

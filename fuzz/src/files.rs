@@ -49,7 +49,10 @@ pub fn gzip(data: &[u8]) {
 /// Reads `packed` to and fro; what comes is what `expected` has there, as far as that goes. All of it, if it is `whole`.
 fn compare(packed: &[u8], expected: &[u8], whole: bool) {
     let (file, _) = file_with(packed);
-    let storage = storage_of(&file).expect("reading memory");
+    let Ok(storage) = storage_of(&file) else {
+        assert!(!whole, "gzip that is taken for another compression");
+        return;
+    };
     let mut content = Content::of(Arc::new(file), storage);
     content.limit(&Budget::new(Duration::from_secs(5), 8 * UNPACKED_BYTES_MAX as u64));
     let _ = read_head(&mut content);

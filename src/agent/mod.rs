@@ -64,9 +64,10 @@ pub fn serve(
         connections_max: share.connections,
         memory_bytes_max: budget.limit,
         tls: config.tls.clone(),
+        quiet: voice.quiet.clone(),
         stuck_after: supervision.watchdog.unwrap_or(STUCK_AFTER).max(STUCK_AFTER_LEAST),
     };
-    let manager = Manager::new(supervision);
+    let (manager, quiet) = (Manager::new(supervision), voice.quiet.clone());
     let ended = http::serve(bound.listeners, feed.clone(), settings, async {
         let (stop, hangup) = (stop_signal(), signal(SignalKind::hangup()));
         // Whoever waits for this line can connect from now on, and end us.
@@ -77,6 +78,7 @@ pub fn serve(
         tokio::select! {
             () = stop => {}
             () = report(&manager, &feed) => {}
+            () = quiet.tell() => {}
             () = Reloader::new(config, parts, &manager).run(hangup, again) => {}
         }
         manager.stopping();

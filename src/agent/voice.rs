@@ -4,38 +4,46 @@ use std::io;
 
 use tracing::{Level, error};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::options::LogFormat;
+use crate::http::quiet::Quiet;
 
 /// Changes how much is said while the program runs.
-pub struct Voice(Box<dyn Fn(Level)>);
+pub struct Voice {
+    set_level: Box<dyn Fn(Level)>,
+    /// What keeps it short.
+    pub quiet: Quiet,
+}
 
 impl Voice {
     /// Begins to speak. Called once.
     pub fn new(format: LogFormat, level: Level) -> Self {
         let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_writer(io::stderr).with_target(false);
-        let voice = match format {
+        let quiet = Quiet::default();
+        let set_level: Box<dyn Fn(Level)> = match format {
             LogFormat::Json => {
                 let builder = builder.json().flatten_event(true).with_filter_reloading();
                 let handle = builder.reload_handle();
-                builder.init();
+                builder.finish().with(quiet.clone()).init();
                 // It fails only once nobody listens any more.
-                Voice(Box::new(move |level| drop(handle.reload(filter(level)))))
+                Box::new(move |level| drop(handle.reload(filter(level))))
             }
             LogFormat::Text => {
                 let builder = builder.with_ansi(false).with_filter_reloading();
                 let handle = builder.reload_handle();
-                builder.init();
-                Voice(Box::new(move |level| drop(handle.reload(filter(level)))))
+                builder.finish().with(quiet.clone()).init();
+                Box::new(move |level| drop(handle.reload(filter(level))))
             }
         };
         std::panic::set_hook(Box::new(tell_panic));
-        voice
+        Voice { set_level, quiet }
     }
 
     /// Says so much from now on.
     pub fn set_level(&self, level: Level) {
-        (self.0)(level);
+        (self.set_level)(level);
     }
 }
 

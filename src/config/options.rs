@@ -37,7 +37,8 @@ pub struct Options {
     #[arg(long, env = "SIDETAIL_WATCH", value_name = "auto|notify|poll", value_parser = watch_mode)]
     #[schemars(schema_with = "schema::watch")]
     pub watch: Option<WatchMode>,
-    /// How far symbolic links may lead: anywhere, or not out of the folder that a log is named by [default: any]
+    /// How far symbolic links may lead: anywhere, if root, our user or the file's owner made them; or not out of the folder that
+    /// a log is named by [default: any]
     #[arg(long, env = "SIDETAIL_FOLLOW_SYMLINKS", value_name = "any|inside", value_parser = links)]
     #[serde(alias = "follow_symlinks")]
     #[schemars(schema_with = "schema::links")]

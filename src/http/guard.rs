@@ -17,8 +17,10 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse};
 
 use super::access::peer::{Client, Connection, Seat};
+use super::access::sessions::Login;
 use super::access::sites::{allowed_origin, is_foreign, strange_host};
 use super::access::tokens::Token;
+use super::flight::{board, seated as in_its_place};
 use super::refusal::{self, Refusal};
 use super::{Manners, Standing, State};
 use crate::page;
@@ -40,8 +42,8 @@ pub struct Caller {
     pub grant: Arc<Grant>,
     /// The token by which it was let in, if it was one.
     pub token: Option<Arc<Token>>,
-    /// Whether a cookie stood for that.
-    pub logged_in: bool,
+    /// The session of its browser, if a cookie stood for that.
+    pub login: Option<Login>,
     /// Whether there are as many from its address as may be.
     pub is_crowd: bool,
     /// Its place among those of its address, if a proxy speaks for it; given back with it.
@@ -52,7 +54,8 @@ pub struct Caller {
 impl Caller {
     /// Whether its streams have to end: all do, or it would not be let in any more.
     pub(super) fn is_over(&self, standing: &Standing) -> bool {
-        standing.is_stopping || self.token.as_ref().is_some_and(|token| !standing.tokens.still_has(token))
+        let is_out = self.login.as_ref().is_some_and(Login::is_over);
+        standing.is_stopping || is_out || self.token.as_ref().is_some_and(|token| !standing.tokens.still_has(token))
     }
 }
 
@@ -62,12 +65,18 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
     let manners = state.manners();
     let origin = allowed_origin(request.headers(), &manners.allow_origins).map(HeaderValue::from_str);
     let is_probe = PROBES.contains(&path(&request, &state));
-    let mut response = match admit(&request, &state, &manners) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.call(request).await?.map_into_boxed_body()
-        }
-        Err(refused) => request.into_response(*refused),
+    let mut response = match board(&request) {
+        Err(status) => request.into_response(HttpResponse::new(status)),
+        Ok(place) => in_its_place(
+            match admit(&request, &state, &manners) {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    next.call(request).await?.map_into_boxed_body()
+                }
+                Err(refused) => request.into_response(*refused),
+            },
+            place,
+        ),
     };
     if !is_probe {
         state.counts.note_status(response.status());
@@ -105,7 +114,7 @@ fn path<'a>(request: &'a ServiceRequest, state: &State) -> &'a str {
 fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<Caller, Box<HttpResponse>> {
     let client = Client::of(request, &manners.trusted_proxies);
     let path = path(request, state);
-    let anybody = Caller { client, grant: Arc::default(), token: None, logged_in: false, is_crowd: false, seat: None };
+    let anybody = Caller { client, grant: Arc::default(), token: None, login: None, is_crowd: false, seat: None };
     if PROBES.contains(&path) {
         return Ok(anybody);
     }
@@ -162,10 +171,10 @@ enum Unknown {
 }
 
 fn recognized(request: &ServiceRequest, caller: Caller, state: &State, manners: &Manners) -> Result<Caller, Unknown> {
-    let let_in = |caller: Caller, token: &Arc<Token>, logged_in| Caller {
+    let let_in = |caller: Caller, token: &Arc<Token>, login| Caller {
         grant: Arc::new(token.grant.clone()),
         token: Some(token.clone()),
-        logged_in,
+        login,
         ..caller
     };
     if manners.asks_certificate && request.conn_data::<Connection>().is_some_and(|connection| connection.certified) {
@@ -176,16 +185,16 @@ fn recognized(request: &ServiceRequest, caller: Caller, state: &State, manners: 
             return Err(Unknown::TooOften(pause));
         }
         let token = given.to_str().ok().and_then(bearer).and_then(|given| manners.tokens.find(given));
-        return token.map(|token| let_in(caller.clone(), token, false)).ok_or_else(|| {
+        return token.map(|token| let_in(caller.clone(), token, None)).ok_or_else(|| {
             state.note_failure(&caller.client);
             Unknown::Wrong
         });
     }
     // A cookie can't be guessed and was no token: a wrong one is only old.
-    let tag = cookie(request.headers(), &cookie_name(request.headers(), &caller.client))
-        .and_then(|cookie| state.sessions.token(cookie));
-    match tag.and_then(|tag| manners.tokens.of_tag(&tag).cloned()) {
-        Some(token) => Ok(let_in(caller, &token, true)),
+    let login = cookie(request.headers(), &cookie_name(request.headers(), &caller.client))
+        .and_then(|cookie| state.sessions.login(cookie));
+    match login.and_then(|login| Some((manners.tokens.of_tag(&login.token)?.clone(), login))) {
+        Some((token, login)) => Ok(let_in(caller, &token, Some(login))),
         None => Err(Unknown::Silent),
     }
 }

@@ -1,10 +1,12 @@
 //! Every limit that a client or a file can meet, by the name under which `docs/limits.md` and `/metrics` have it.
 
 use super::access::{failures, sessions, tokens};
-use super::{HEAD_TIMEOUT, login, query};
+use super::flight::{HEAD_BYTES_MAX, HEAD_LINES_MAX, REQUESTS_MAX};
+use super::{HEAD_TIMEOUT, login, query, quiet};
 use crate::format::json;
 use crate::position::{CURSOR_BYTES_MAX, CURSOR_POSITIONS_MAX};
 use crate::source::content::PACKED_HOLE_BYTES_MAX;
+use crate::source::read::PACKED_RECORD_BYTES_MAX;
 use crate::source::resolve::{RESOLVE_BYTES_MAX, RESOLVE_TIME_MAX};
 use crate::source::siblings::SIBLINGS_MAX;
 use crate::subscriber::SEARCHES_MAX;
@@ -12,17 +14,13 @@ use crate::subscriber::filter::{COMPILED_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_
 use crate::subscriber::join::RECORD_LINES_MAX;
 use crate::subscriber::stream::{TURN, TURN_BYTES};
 
-/// The largest head of a request, in bytes; what `actix-http` has.
-const HEAD_BYTES_MAX: usize = 128 * 1024;
-/// The most lines in one; the same.
-const HEAD_LINES_MAX: usize = 96;
-
 /// Those that are the same for every agent.
 pub fn fixed() -> Vec<(&'static str, u64)> {
     vec![
         ("head-bytes", HEAD_BYTES_MAX as u64),
         ("head-lines", HEAD_LINES_MAX as u64),
         ("head-seconds", HEAD_TIMEOUT.as_secs()),
+        ("requests-per-connection", REQUESTS_MAX as u64),
         ("query-bytes", query::QUERY_BYTES_MAX as u64),
         ("query-names", query::NAMES_MAX as u64),
         ("query-patterns", PATTERNS_MAX as u64),
@@ -38,12 +36,15 @@ pub fn fixed() -> Vec<(&'static str, u64)> {
         ("resolve-seconds", RESOLVE_TIME_MAX.as_secs()),
         ("rotated-files", SIBLINGS_MAX as u64),
         ("packed-nul-bytes", PACKED_HOLE_BYTES_MAX),
+        ("packed-record-bytes", PACKED_RECORD_BYTES_MAX),
         ("record-lines", RECORD_LINES_MAX as u64),
         ("json-depth", json::DEPTH_MAX as u64),
         ("tokens", tokens::TOKENS_MAX as u64),
         ("token-file-bytes", tokens::FILE_BYTES_MAX),
         ("wrong-tokens", failures::FAILURES_MAX.into()),
         ("wrong-tokens-seconds", failures::FAILURES_SPAN.as_secs()),
+        ("own-log-lines", quiet::LINES_MAX),
+        ("own-log-lines-seconds", quiet::LINES_SPAN.as_secs()),
         ("form-bytes", login::FORM_BYTES_MAX as u64),
         ("sessions", sessions::SESSIONS_MAX as u64),
         ("session-seconds", sessions::SESSION_TIME.as_secs()),

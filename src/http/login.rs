@@ -26,8 +26,8 @@ const POLICY: &str =
 pub async fn ask(request: HttpRequest, state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
     let name = cookie_name(request.headers(), &caller.client);
     let manners = state.manners();
-    let tag = cookie(request.headers(), &name).and_then(|cookie| state.sessions.token(cookie));
-    let who = tag.and_then(|tag| manners.tokens.of_tag(&tag).map(|token| token.name.clone()));
+    let login = cookie(request.headers(), &name).and_then(|cookie| state.sessions.login(cookie));
+    let who = login.and_then(|login| manners.tokens.of_tag(&login.token).map(|token| token.name.clone()));
     match who {
         _ if manners.tokens.is_empty() => shown(StatusCode::OK, &page::login("No token is asked for here.", None)),
         Some(who) => shown(StatusCode::OK, &page::login("", Some(&who))),

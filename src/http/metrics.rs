@@ -22,7 +22,7 @@ const BEHIND: Duration = Duration::from_secs(10);
 /// How long it is not said again that clients are sent away.
 const WARN_PAUSE_SECONDS: u64 = 60;
 /// Why requests are refused, as metrics name it, and the status that says so.
-const REFUSALS: [(&str, StatusCode); 10] = [
+const REFUSALS: [(&str, StatusCode); 11] = [
     ("bad-request", StatusCode::BAD_REQUEST),
     ("unauthorized", StatusCode::UNAUTHORIZED),
     ("other-site", StatusCode::FORBIDDEN),
@@ -30,6 +30,7 @@ const REFUSALS: [(&str, StatusCode); 10] = [
     ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED),
     ("not-acceptable", StatusCode::NOT_ACCEPTABLE),
     ("too-large", StatusCode::PAYLOAD_TOO_LARGE),
+    ("head-too-large", StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
     ("strange-host", StatusCode::MISDIRECTED_REQUEST),
     ("too-often", StatusCode::TOO_MANY_REQUESTS),
     ("busy", StatusCode::SERVICE_UNAVAILABLE),
@@ -107,6 +108,8 @@ pub struct Server {
     pub connections: usize,
     /// How many may be.
     pub connections_max: usize,
+    /// How many requests could not be read.
+    pub unreadable: u64,
     /// How many browsers are logged in.
     pub sessions: usize,
     /// Which logs are told of.
@@ -127,6 +130,8 @@ pub fn gather(form: Form, feed: &Feed, server: &Server) -> String {
     streams(&mut text, feed, &server.counts);
     text.family("sidetail_wrong_tokens_total", Counter, "Tokens that were sent and are none.")
         .sample(&[], server.counts.wrong_tokens.load(Ordering::Relaxed));
+    let help = "Requests that can't be read as HTTP/1: a wrong or too large head, a body that breaks off.";
+    text.family("sidetail_unreadable_requests_total", Counter, help).sample(&[], server.unreadable);
     text.family("sidetail_sessions", Gauge, "Browsers that are logged in.").sample(&[], server.sessions);
     text.family("sidetail_connections", Gauge, "Connections that are open, of streams and others.")
         .sample(&[], server.connections);

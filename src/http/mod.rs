@@ -2,11 +2,13 @@
 //! touches a catalog or a log's file.
 
 pub mod access;
+mod flight;
 mod guard;
 mod limits;
 mod login;
 mod metrics;
 pub mod query;
+pub mod quiet;
 pub mod refusal;
 mod routes;
 pub mod stream;
@@ -32,6 +34,7 @@ use access::peer::{Client, Connection, Crowd, Open, Proxy};
 use access::sessions::Sessions;
 use access::sites::HostName;
 use access::tokens::Tokens;
+use quiet::Quiet;
 
 use crate::process::private_bytes;
 use crate::subscriber::Feed;
@@ -44,6 +47,8 @@ const WRITE_BYTES: usize = 128 * 1024;
 const STREAM_BYTES: u64 = 192 * 1024;
 /// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much the kernel takes in for one connection before we read it, in bytes; nobody has much to say.
+const RECEIVE_BYTES: usize = 64 * 1024;
 /// How long a vanished client's connection is kept.
 const VANISHED: Duration = Duration::from_secs(60);
 
@@ -114,6 +119,8 @@ pub struct Settings {
     pub tls: Option<tls::Tls>,
     /// For how long the follower may be at one thing before it counts as stuck.
     pub stuck_after: Duration,
+    /// What keeps our own log short.
+    pub quiet: Quiet,
 }
 
 /// What the routes share.
@@ -134,6 +141,7 @@ struct State {
     crowd: Crowd,
     connections_max: usize,
     open: Arc<AtomicUsize>,
+    quiet: Quiet,
 }
 
 impl State {
@@ -197,6 +205,7 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         crowd,
         connections_max: settings.connections_max,
         open: open.clone(),
+        quiet: settings.quiet,
     });
     let base_path = settings.base_path;
     let app = move || {
@@ -264,12 +273,14 @@ fn connected(connection: &dyn Any, crowd: &Crowd, max: usize) -> Connection {
         tls: tls.is_some(),
         certified: tls.is_some_and(|(_, certified)| certified),
         seat: crowd.enter(address, max),
+        requests: Arc::default(),
     }
 }
 
 /// Lets the kernel end a connection whose other end is gone. Without it a client that vanished from a quiet log would
 /// stay until something is sent.
 fn notice_vanished(socket: &rt::net::TcpStream) {
+    let _ = sockopt::set_socket_recv_buffer_size(socket, RECEIVE_BYTES);
     // Not every socket has these; the heartbeat does the same, later.
     let _ = sockopt::set_socket_keepalive(socket, true);
     let _ = sockopt::set_tcp_keepidle(socket, VANISHED);

@@ -97,7 +97,7 @@ struct Told {
 }
 
 async fn logs(state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
-    let logged_in = caller.token.as_ref().filter(|_| caller.logged_in).map(|token| token.name.clone());
+    let logged_in = caller.token.as_ref().filter(|_| caller.login.is_some()).map(|token| token.name.clone());
     json(&Told { status: state.feed.status(&caller.grant).await, logged_in })
 }
 
@@ -111,6 +111,7 @@ async fn metrics(request: HttpRequest, state: Data<State>, caller: ReqData<Calle
         sessions: state.sessions.count(),
         connections: state.open.load(Ordering::Relaxed),
         connections_max: state.connections_max,
+        unreadable: state.quiet.unreadable(),
         is_ready: !state.is_stopping() && state.feed.is_ready(),
     };
     let feed = state.feed.clone();

@@ -19,6 +19,7 @@ use super::metrics::Counts;
 use super::query::Format;
 use super::{Standing, State};
 use crate::position::Mint;
+use crate::source::interest::Interest;
 use crate::sse::Payload;
 use crate::subscriber::sink::{Out, Run, Sink};
 use crate::subscriber::stream::{Filled, Subscription};
@@ -66,8 +67,18 @@ impl Common {
 
     /// Waits until it has to. The sender is gone only when the program ends.
     async fn over(&mut self) {
+        let mut login = self.caller.login.clone();
         let caller = &self.caller;
-        let _ = self.standing.wait_for(|standing| caller.is_over(standing)).await;
+        let left = async {
+            match &mut login {
+                Some(login) => login.over().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.standing.wait_for(|standing| caller.is_over(standing)) => {}
+            () = left => {}
+        }
     }
 }
 
@@ -179,8 +190,10 @@ impl Sending {
         let stage = std::mem::replace(&mut self.stage, Stage::Lost);
         let Stage::Streaming(mut subscription) = stage else { return Filled::End };
         let mut writer = std::mem::replace(&mut self.writer, Writer::new(&self.style));
+        let interest = Interest::default();
+        let errand = interest.errand();
         let reading = tokio::task::spawn_blocking(move || {
-            let filled = subscription.fill_from_files(&mut writer);
+            let filled = errand.run(|| subscription.fill_from_files(&mut writer));
             drop(turn);
             (filled, subscription, writer)
         });

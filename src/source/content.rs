@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use rustix::fs::SeekFrom;
 
 use super::identity::Head;
+use super::interest::wanted;
 use super::unpack::{Budget, Unpacker};
 use super::{gzip, zstd};
 use crate::position::HEAD_BYTES_MAX;
@@ -88,6 +89,7 @@ impl Content {
     pub fn read_into(&mut self, buffer: &mut BytesMut, offset: u64, length: usize, waits: bool) -> io::Result<()> {
         match self {
             Content::Plain(file) => {
+                wanted()?;
                 buffer.resize(length, 0);
                 let filled = if waits { read_at(file, offset, buffer)? } else { read_cached_at(file, offset, buffer)? };
                 buffer.truncate(filled);

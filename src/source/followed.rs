@@ -19,6 +19,7 @@ use super::folder::{Folders, Stamp};
 use super::follow::Settings;
 use super::generation::{Generation, Late, Phase, open_identical};
 use super::identity::FileIdentity;
+use super::links::is_planted;
 use super::read::Trouble;
 use super::siblings::{Home, Sibling};
 use super::tail::Piece;
@@ -498,11 +499,15 @@ pub(super) fn at_path(path: &Path) -> AtPath {
     AtPath::from(std::fs::metadata(path))
 }
 
-/// Where a path leads when its symbolic links are followed, also where nothing is there; rotated files lie beside that.
+/// Where a path leads when its symbolic links are followed, also where nothing is there; rotated files lie beside that. A
+/// planted link leads nowhere.
 pub(super) fn real_path(path: &Path) -> PathBuf {
     // As many links as the kernel follows.
     const LINKS_MAX: usize = 40;
     let mut path = path.to_path_buf();
+    if is_planted(&path) {
+        return path;
+    }
     for _ in 0..LINKS_MAX {
         if let Ok(real) = path.canonicalize() {
             return real;

@@ -1,9 +1,8 @@
 //! One life of one file, and opening the file that has it. The only place that opens a log's files. Never decides which
 //! generation is meant.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,7 +12,7 @@ use rustix::fs::OFlags;
 
 use super::content::{Content, Storage};
 use super::identity::{FileIdentity, Head};
-use super::links::open_inside;
+use super::links::{open_inside, open_trusted};
 use crate::position::Hint;
 
 /// One life of one file. A snapshot: the follower replaces it as the file grows and moves.
@@ -145,7 +144,7 @@ pub fn open_regular(path: &Path, bounds: Option<&Path>) -> io::Result<(File, Fil
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match bounds {
         Some(folder) => open_inside(folder, path, flags)?,
-        None => OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?,
+        None => open_trusted(path, flags)?,
     };
     let metadata = file.metadata()?;
     if !metadata.is_file() {

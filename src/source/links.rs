@@ -1,10 +1,17 @@
 //! How far symbolic links may lead. Opens files on ways that nobody can change meanwhile; never decides what is followed.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags};
+use rustix::fs::{fstat, fstatfs, openat, openat2, readlinkat};
+use rustix::io::Errno;
+use rustix::path::Arg;
+use rustix::process::geteuid;
 use serde::Deserialize;
 
 /// How far symbolic links may lead.
@@ -13,7 +20,7 @@ use serde::Deserialize;
 pub enum Links {
     /// Not out of the folder that a log was named by.
     Inside,
-    /// Anywhere.
+    /// Anywhere, if somebody made them who could read there as well.
     #[default]
     Any,
 }
@@ -41,6 +48,131 @@ pub fn open_inside(folder: &Path, path: &Path, flags: OFlags) -> io::Result<File
         at = openat(&at, step, pass, Mode::empty())?;
     }
     Ok(openat(&at, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?.into())
+}
+
+/// How many links a way may go by, as the kernel has it.
+const LINKS_MAX: usize = 40;
+
+/// Opens `path` for reading wherever links lead, unless somebody made one to have us read what is not theirs: a link that
+/// leads out of its own folder counts only from root, from the user that we run as, and from whoever owns the file.
+///
+/// # Errors
+/// What opening gives; `PermissionDenied`, in words, for such a link.
+pub fn open_trusted(path: &Path, flags: OFlags) -> io::Result<File> {
+    match openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        Ok(file) => Ok(file.into()),
+        // There is a link; or the call is not known here, or not allowed.
+        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
+            let mut way = Way::to(path)?;
+            let file = way.go(flags)?;
+            way.judged(file)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a link on the way to `path` does not count, or would not if there was a file: then nothing that lies beside the
+/// file may be looked for there.
+pub fn is_planted(path: &Path) -> bool {
+    let Ok(mut way) = Way::to(path) else { return false };
+    match way.go(OFlags::PATH) {
+        Ok(file) => way.judged(file).is_err(),
+        Err(_) => !way.doubtful.is_empty(),
+    }
+}
+
+/// A way that is gone step by step, so that no link on it can be another one than the one that was looked at.
+struct Way {
+    at: OwnedFd,
+    /// The steps that are left, the next one last.
+    left: Vec<OsString>,
+    /// Links that lead out of their folders: their names and who made them.
+    doubtful: Vec<(OsString, u32)>,
+    links: usize,
+}
+
+impl Way {
+    fn to(path: &Path) -> io::Result<Self> {
+        let mut way = Way {
+            at: folder(CWD, if path.is_absolute() { "/" } else { "." })?,
+            left: Vec::new(),
+            doubtful: Vec::new(),
+            links: 0,
+        };
+        way.go_by(path);
+        Ok(way)
+    }
+
+    fn go_by(&mut self, path: &Path) {
+        let steps = path.components().rev().filter(|step| !matches!(step, Component::RootDir | Component::CurDir));
+        self.left.extend(steps.map(|step| step.as_os_str().to_owned()));
+    }
+
+    /// Goes it and opens what stands at its end.
+    fn go(&mut self, flags: OFlags) -> io::Result<OwnedFd> {
+        while let Some(step) = self.left.pop() {
+            let entry = openat(&self.at, &step, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+            let is_link = FileType::from_raw_mode(fstat(&entry)?.st_mode) == FileType::Symlink;
+            let is_last = self.left.is_empty();
+            match () {
+                // Only the kernel knows where those lead.
+                () if is_link && fstatfs(&self.at)?.f_type == PROC_SUPER_MAGIC => {
+                    self.note(&step, &entry, false)?;
+                    if is_last {
+                        return Ok(openat(&self.at, &step, flags | OFlags::CLOEXEC, Mode::empty())?);
+                    }
+                    self.at = folder(&self.at, &step)?;
+                }
+                () if is_link => self.follow(&step, &entry)?,
+                () if is_last => {
+                    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    return Ok(openat(&self.at, &step, flags, Mode::empty())?);
+                }
+                () => self.at = entry,
+            }
+        }
+        // It leads to `/` or `.`.
+        Ok(openat(&self.at, ".", flags | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    fn follow(&mut self, name: &OsStr, link: &OwnedFd) -> io::Result<()> {
+        let target = PathBuf::from(OsString::from_vec(readlinkat(link, "", Vec::new())?.into_bytes()));
+        self.note(name, link, target.components().all(|step| matches!(step, Component::Normal(_) | Component::CurDir)))?;
+        if target.is_absolute() {
+            self.at = folder(CWD, "/")?;
+        }
+        self.go_by(&target);
+        Ok(())
+    }
+
+    /// Notes whose link this is, unless it `stays` in its folder.
+    fn note(&mut self, name: &OsStr, link: &OwnedFd, stays: bool) -> io::Result<()> {
+        self.links += 1;
+        if self.links > LINKS_MAX {
+            return Err(Errno::LOOP.into());
+        }
+        let owner = fstat(link)?.st_uid;
+        if !stays && owner != 0 && owner != geteuid().as_raw() {
+            self.doubtful.push((name.to_owned(), owner));
+        }
+        Ok(())
+    }
+
+    /// What was opened, if all links to it count.
+    fn judged(&self, file: OwnedFd) -> io::Result<File> {
+        let owner = fstat(&file)?.st_uid;
+        let Some((name, maker)) = self.doubtful.iter().find(|(_, maker)| *maker != owner) else { return Ok(file.into()) };
+        let planted = format!(
+            "the symbolic link {name:?} is of user {maker} and leads out of its folder to a file of user {owner}: links that lead \
+             out count only from root, the user of sidetail and the owner of the file"
+        );
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, planted))
+    }
+}
+
+/// A folder to go on from.
+fn folder(at: impl AsFd, path: impl Arg) -> io::Result<OwnedFd> {
+    Ok(openat(at, path, PASS | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 #[cfg(test)]

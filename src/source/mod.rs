@@ -2,7 +2,7 @@
 //! anyone listens.
 //!
 //! Reading order: a [`pattern`] means logs; [`follow`] looks at them when [`watch`] rings, [`change`] decides,
-//! [`append`] reads, `container` knows how Kubernetes names files, `succeed` says how one file follows another, `history` minds rotated files, `links` says how far links may lead, the [`catalog`] knows; [`resolve`] finds the place of an id and
+//! [`append`] reads, `container` knows how Kubernetes names files, `succeed` says how one file follows another, `history` minds rotated files, `links` says how far links may lead, `interest` whether anybody still waits for what is read, the [`catalog`] knows; [`resolve`] finds the place of an id and
 //! [`read`] serves readers from the hot [`tail`] or a [`generation`]'s [`content`], packed or not; [`back`] goes the other way.
 
 pub mod append;
@@ -19,6 +19,7 @@ pub mod generation;
 mod gzip;
 mod history;
 pub mod identity;
+pub mod interest;
 pub mod links;
 pub mod pattern;
 pub mod read;

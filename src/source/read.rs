@@ -21,6 +21,8 @@ use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
 
 /// The longest record that counting back through a compressed generation takes into memory, in bytes.
 const LONG_BYTES_MAX: usize = 64 << 20;
+/// The longest record of a compressed file, in bytes: a few bytes there make many, and it is read in one turn.
+pub const PACKED_RECORD_BYTES_MAX: u64 = 1 << 30;
 
 /// A place to read on from: a generation, and the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,7 +220,11 @@ fn long_record(
 ) -> Result<Fetched, Trouble> {
     let mut bytes = Vec::new();
     let mut at = start;
+    let length_max = if matches!(content, Content::Packed(_)) { PACKED_RECORD_BYTES_MAX } else { u64::MAX };
     let end = loop {
+        if at - start > length_max {
+            return Err(Trouble::Damaged(format!("a record is longer than {PACKED_RECORD_BYTES_MAX} bytes")));
+        }
         let left = usize::try_from(generation.end.saturating_sub(at)).unwrap_or(usize::MAX);
         let read = content.read(at, READ_BYTES.min(left))?;
         let line = memchr(b'\n', &read).map_or(read.len(), |lf| lf + 1);

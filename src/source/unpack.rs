@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::content::Storage;
 use super::gzip::{self, Gzip};
 use super::identity::FileIdentity;
+use super::interest::wanted;
 use super::zstd::Zstd;
 
 /// The least distance between two seek points of a file, in bytes of content.
@@ -92,7 +93,8 @@ impl Unpacker {
     /// Reads up to `length` bytes of content at `offset`; fewer only at its end.
     ///
     /// # Errors
-    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged data; `QuotaExceeded`.
+    /// What reading the file gives; `InvalidData` or `UnexpectedEof` for damaged data; `QuotaExceeded`, also where nobody
+    /// waits for it any more.
     pub fn read(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
         if offset < self.window_start || offset > self.window_end() + WORTH_SEEKING_BYTES {
             self.seek(offset);
@@ -131,6 +133,7 @@ impl Unpacker {
 
     /// Appends more content to the window; how many bytes, 0 at its end.
     fn unpack(&mut self) -> io::Result<usize> {
+        wanted()?;
         let end = self.window_end();
         let content = match &mut self.stream {
             Stream::Gzip(gzip) => {

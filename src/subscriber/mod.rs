@@ -35,6 +35,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, SourceId};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
+use crate::source::interest::{Errand, Interest};
 use counts::{Behind, Counts};
 use filter::Filter;
 use grant::Grant;
@@ -65,11 +66,13 @@ struct Shared {
     subscribers: AtomicUsize,
     shares: Shares,
     counts: Counts,
-    /// Turns of those whose start is searched for.
+    /// Turns of those whose start is looked for.
+    starts: Arc<Semaphore>,
+    /// Turns of those whose start is searched for by what records say, which may take all there is.
     searches: Arc<Semaphore>,
 }
 
-/// How many starts are searched for at a time.
+/// How many starts are searched for at a time; and as many that no filter makes long.
 pub const SEARCHES_MAX: usize = 8;
 /// How long it is worth to gather records for each subscriber that is woken for them.
 const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
@@ -77,6 +80,12 @@ const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
 const PACE_MAX: Duration = Duration::from_millis(60);
 
 impl Shared {
+    /// Who looks for the start of a stream by its filter waits for others that do, and nobody else does.
+    fn turns_for(&self, request: &Request) -> &Arc<Semaphore> {
+        let is_long = matches!(request.start, Start::Tail(1..) | Start::Before { .. } | Start::Since(_));
+        if is_long && !request.filter.is_everything() { &self.searches } else { &self.starts }
+    }
+
     /// Gathers for so many subscribers from now on.
     fn count(&self, subscribers: usize) {
         let pace = PACE_PER_SUBSCRIBER.saturating_mul(u32::try_from(subscribers).unwrap_or(u32::MAX));
@@ -249,6 +258,7 @@ impl Feed {
             limits,
             subscribers: AtomicUsize::new(0),
             counts: Counts::default(),
+            starts: Arc::new(Semaphore::new(SEARCHES_MAX)),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
         }))
     }
@@ -294,31 +304,38 @@ impl Feed {
         if matches!(request.start, Start::Offset(_)) && selected.len() != 1 {
             return Err(Refusal::OffsetOfManyLogs(selected.len()));
         }
-        // However many come at once, few threads search.
-        let turn = self.0.searches.clone().acquire_owned().await;
+        let turns = shared.turns_for(&request).clone();
         let ruling = shared.ruling();
-        let searching = tokio::task::spawn_blocking(move || {
-            let asked = request.filter.asks_meaning();
-            let mut throttle = Throttle::default();
-            let mut keeps = |log: &Log, line: &crate::source::split::Line<'_>| {
-                let origin = ruling.origin(log, &ruling.layout(log), None, asked);
-                ruling.rules.apply(&origin, *line, &mut throttle).is_some_and(|record| request.filter.keeps(&record))
-            };
-            let layouts: HashMap<SourceId, Arc<Layout>> = selected.iter().map(|log| (log.source, ruling.layout(log))).collect();
-            let none = Layout::default();
-            let way = |log: &Log, serial: u64| {
-                let layout = layouts.get(&log.source).map_or(&none, |layout| &**layout);
-                ruling.way(layout, ruling.origin(log, layout, Some(serial), false).format)
-            };
-            let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
-            let line_bytes_max = ruling.line_bytes_max;
-            let mut counting = Counting { line_bytes_max, keeps: &mut keeps, way: &way, time_of: &time_of };
-            let started = start(&granted, &selected, &request.start, &mut counting);
-            drop(turn);
-            // The slot is taken as long as the search runs, whether its client waits or not.
-            (shared, ruling, request, started, slot)
-        });
+        let searching = move |turn, errand: Errand| {
+            errand.run(|| {
+                let asked = request.filter.asks_meaning();
+                let mut throttle = Throttle::default();
+                let mut keeps = |log: &Log, line: &crate::source::split::Line<'_>| {
+                    let origin = ruling.origin(log, &ruling.layout(log), None, asked);
+                    ruling.rules.apply(&origin, *line, &mut throttle).is_some_and(|record| request.filter.keeps(&record))
+                };
+                let layouts: HashMap<SourceId, Arc<Layout>> =
+                    selected.iter().map(|log| (log.source, ruling.layout(log))).collect();
+                let none = Layout::default();
+                let way = |log: &Log, serial: u64| {
+                    let layout = layouts.get(&log.source).map_or(&none, |layout| &**layout);
+                    ruling.way(layout, ruling.origin(log, layout, Some(serial), false).format)
+                };
+                let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
+                let line_bytes_max = ruling.line_bytes_max;
+                let mut counting = Counting { line_bytes_max, keeps: &mut keeps, way: &way, time_of: &time_of };
+                let started = start(&granted, &selected, &request.start, &mut counting);
+                drop(turn);
+                // The slot is taken as long as the search runs, whether its client waits or not.
+                (shared, ruling, request, started, slot)
+            })
+        };
         Ok(async move {
+            // However many come at once, few threads search; and none for a client that has gone.
+            let turn = turns.acquire_owned().await;
+            let interest = Interest::default();
+            let errand = interest.errand();
+            let searching = tokio::task::spawn_blocking(move || searching(turn, errand));
             let (shared, ruling, request, started, slot) = searching.await.expect("a search for the start does not panic");
             let asked = match request.start {
                 Start::After { id, .. } | Start::Before { id, .. } => Some(id),

@@ -28,6 +28,7 @@ mod reload;
 mod discovery;
 mod access;
 mod hostile;
+mod http2;
 mod bad_input;
 mod before;
 mod rules;

@@ -1,6 +1,8 @@
 //! What sidetail says of itself on standard error: one line each, and nothing of what it follows.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use regex::Regex;
 use serde_json::Value;
@@ -97,4 +99,41 @@ fn it_says_no_more_than_it_is_asked_for_and_fails_in_the_same_form() {
     let said: Value = serde_json::from_slice(&failed.stderr).expect("one line of JSON");
     assert_eq!(said["level"], "ERROR");
     assert!(said["message"].as_str().is_some_and(|message| message.contains(&taken)), "{said}");
+}
+
+/// Sends bytes that are no request, and waits until the agent hangs up.
+fn disturb(agent: &Agent, bytes: &[u8]) {
+    let mut socket = TcpStream::connect(agent.address()).expect("connecting");
+    let _ = socket.write_all(bytes);
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+    let _ = socket.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn whoever_can_connect_cannot_fill_it_whatever_is_sent() {
+    let world = World::new();
+    world.log("app.log").line("hello");
+    world.file("tokens", "app 0123456789abcdef-app\n");
+    let args = ["app=@/app.log", "--token-file", "@/tokens", "--trusted-proxy", "127.0.0.1", "--log-format", "json"];
+    let agent = world.agent(&args);
+    eventually("it follows", || agent.stderr().contains("following").then_some(()));
+    let before = agent.stderr().lines().count();
+    for number in 0..2000 {
+        disturb(&agent, if number % 2 == 0 { b"GET / HTTP/9.9\r\n\r\n" } else { b"\x16\x03\x01 no TLS here\r\n\r\n" });
+    }
+    for number in 0..300 {
+        // Wrong tokens from as many networks: each has tries of its own.
+        let from = format!("10.0.{}.{}", number / 250, number % 250);
+        let answer = agent.send(&get("/logs").token("wrong").header("X-Forwarded-For", &from));
+        assert_eq!(answer.status(), 401);
+        assert_eq!(agent.get("/logs").status(), 401);
+        assert_eq!(agent.send(&get("/nothing").host("evil.example")).status(), 401);
+    }
+    let said = eventually("it says what it left out", || {
+        Some(agent.stderr()).filter(|said| said.contains("lines about clients were left out"))
+    });
+    assert!(said.lines().count() <= before + 2 * 10 + 2, "{said}");
+    let metrics = agent.send(&get("/metrics").token("0123456789abcdef-app")).text();
+    assert!(metrics.contains("sidetail_unreadable_requests_total 2000\n"), "{metrics}");
+    assert!(metrics.contains("sidetail_wrong_tokens_total 300\n"), "{metrics}");
 }

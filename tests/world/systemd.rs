@@ -88,8 +88,8 @@ fn neither_ready_nor_readyz_come_before_every_log_was_looked_at() {
     world.log("app.log").write(3);
     let (manager, socket) = Manager::at(&world);
     let path = world.path("app.log").display().to_string();
-    let inject = "inject=openat:delay_enter=2500000";
-    let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", &path, "-e", "trace=openat", "-e", inject];
+    let inject = "inject=openat,openat2:delay_enter=2500000";
+    let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", &path, "-e", "trace=openat,openat2", "-e", inject];
     let agent = world.setup(&["app=@/app.log"]).env("NOTIFY_SOCKET", &socket).wrapped(&words).start();
     let answer = agent.get("/readyz");
     assert_eq!(answer.status(), 503);

@@ -1,9 +1,15 @@
 //! HTTPS: the certificate that the options name, asked by curl.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
-use crate::harness::{World, eventually};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::harness::{Agent, World, eventually};
 
 struct Running(Child);
 
@@ -187,6 +193,53 @@ fn a_client_certificate_lets_in_as_a_token_does_and_one_of_a_stranger_does_not()
     };
     assert!(check(&["--tls-client-ca", "@/ca.pem"]).contains("tls-client-ca needs TLS"));
     assert!(check(&[&["--tls-client-ca", "@/key.pem"], &tls[..]].concat()).contains("no PEM certificate"));
+}
+
+/// What the agent answers to `GET /logs` on a new connection; none where there is no handshake.
+fn asked(agent: &Agent, config: &Arc<ClientConfig>) -> Option<String> {
+    let session = ClientConnection::new(config.clone(), "localhost".try_into().expect("a name")).expect("a session");
+    let mut socket = StreamOwned::new(session, TcpStream::connect(agent.address()).expect("connecting"));
+    socket.write_all(b"GET /logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = Vec::new();
+    // It may hang up without a word of TLS.
+    let _ = socket.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).lines().next().map(str::to_owned)
+}
+
+#[test]
+fn a_session_is_not_taken_up_again_with_a_certificate_that_is_not_trusted_any_more() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let world = World::new();
+    let tls = certified(&world);
+    world.log("app.log").line("hello");
+    let (authority_key, key) = (KeyPair::generate().expect("a key"), KeyPair::generate().expect("a key"));
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let other = params.self_signed(&KeyPair::generate().expect("a key")).expect("a certificate").pem();
+    world.file("ca.pem", params.self_signed(&authority_key).expect("a certificate").pem());
+    let issuer = Issuer::new(params, authority_key);
+    let signed = CertificateParams::new(vec!["client".to_owned()]).expect("parameters").signed_by(&key, &issuer);
+    let agent = world.agent(&[&["app=@/app.log", "--tls-client-ca", "@/ca.pem"], &tls[..]].concat());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(world.path("cert.pem")).expect("a certificate")).expect("a root");
+    let private = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).expect("a key");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).expect("a version");
+        let config = config.with_root_certificates(roots.clone());
+        let shown = vec![signed.as_ref().expect("a certificate").der().clone()];
+        let config = Arc::new(config.with_client_auth_cert(shown, private.clone_key()).expect("a client"));
+        let trusted = std::fs::read_to_string(world.path("ca.pem")).expect("who signs");
+        let is_let_in = || asked(&agent, &config).is_some_and(|answer| answer.contains(" 200 "));
+        assert!(is_let_in());
+        let reads = || agent.stderr().matches("were read again").count();
+        let before = reads();
+        world.file("ca.pem", &other);
+        eventually("it is read", || (reads() > before).then_some(()));
+        assert!(!is_let_in(), "{version:?}");
+        world.file("ca.pem", trusted);
+        eventually("it is trusted again", || is_let_in().then_some(()));
+    }
 }
 
 #[test]

@@ -21,9 +21,11 @@ pub struct Connection {
     pub certified: bool,
     /// Its place among those of its address; none where there are as many as may be.
     pub seat: Option<Seat>,
+    /// How many of its requests are under way.
+    pub requests: Arc<AtomicUsize>,
 }
 
-/// One of the connections that are open; not any more when dropped.
+/// One of the connections or requests that are open; not any more when dropped.
 #[derive(Debug)]
 pub struct Open(Arc<AtomicUsize>);
 
@@ -32,6 +34,11 @@ impl Open {
     pub fn one(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Open(count.clone())
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -113,7 +113,7 @@ fn a_file_that_cannot_be_opened_for_a_while_is_tried_again() {
     let world = World::new();
     let mut log = world.log("app.log");
     log.write(3);
-    let agent = faulty(&world, "openat:error=EACCES:when=1..20", Some("app.log"));
+    let agent = faulty(&world, "openat2:error=EACCES:when=1..20", Some("app.log"));
     assert_eq!(agent.stream("/events?from=start").lines(3), log.written());
     let mut stream = agent.stream("/events");
     log.rotate();

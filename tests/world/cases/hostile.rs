@@ -2,7 +2,7 @@
 //! nothing that stands in the place of a log holds up another.
 
 use std::fs;
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::{FileExt, chown, lchown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ const SECRET: &str = "2026-11-22T09:00:00.000Z a secret that stands elsewhere";
 /// A folder `logs` for everybody, and beside it what is nobody's business.
 fn shared() -> World {
     let world = World::new();
-    for name in ["secret", "elsewhere/app.log"] {
+    for name in ["secret", "secret.2", "secret.3", "secret.4", "secret.5", "elsewhere/app.log"] {
         world.file(name, format!("{SECRET}\n"));
     }
     world.file("elsewhere/app.log.2", format!("2026-11-22T08:00:00.000Z older, {SECRET}\n"));
@@ -105,6 +105,55 @@ fn rotated_files_that_are_links_out_of_the_folder_are_none_where_links_stay_insi
     assert_eq!(agent.lines(EVERYTHING), log.written());
     let trusting = world.agent(&["@/logs/*.log"]);
     assert!(trusting.lines(EVERYTHING).contains(&SECRET.to_owned()), "by default links lead anywhere");
+}
+
+/// A user that is neither root nor the one whom the agent runs as.
+const WRITER: Option<u32> = Some(64_321);
+
+#[test]
+fn links_that_the_writer_of_a_log_planted_do_not_lead_to_what_is_not_its_own() {
+    let world = shared();
+    let mut log = world.log("logs/app.log");
+    log.write(2);
+    log.rotate();
+    log.write(2);
+    let planted = |target: &str, name: &str| {
+        link(&world, target, name);
+        lchown(world.path(name), WRITER, None).expect("only root may");
+    };
+    planted("../secret", "logs/one.log");
+    planted(&world.path("secret.2").display().to_string(), "logs/two.log");
+    planted("../elsewhere", "logs/folder");
+    planted("../logs/../secret.5", "logs/app.log.2");
+    // By way of a link of root's.
+    // It does not exist, and rotated ones of it do.
+    planted("../not-there", "logs/dangling.log");
+    world.file("not-there.1", format!("{SECRET}\n"));
+    planted("../secret.3", "logs/step");
+    link(&world, "step", "logs/three.log");
+    // What is its own anyway, or lies in the same folder, and what root links to.
+    world.file("own/app.log", "2026-11-22T09:00:00.000Z its own\n");
+    chown(world.path("own/app.log"), WRITER, None).expect("only root may");
+    planted("../own/app.log", "logs/own.log");
+    world.file("logs/dated", "2026-11-22T09:00:00.000Z of today\n");
+    planted("dated", "logs/current.log");
+    link(&world, "../secret.4", "logs/rooted.log");
+    let agent = world.agent(&["@/logs/*.log", "@/logs/*/app.log"]);
+    for name in ["one.log", "two.log", "three.log", "folder/app.log"] {
+        let why = complaint(&agent, name);
+        assert!(why.contains("of user 64321") && why.contains("of user 0"), "{name}: {why}");
+        let text = agent.get(&format!("/tail?from=start&follow=false&log={name}")).text();
+        assert!(!text.contains("secret"), "{name}: {text}");
+        let told = |said: &str| said.lines().filter(|line| line.contains(&format!("log={name} "))).count();
+        eventually("it is said", || (told(&agent.stderr()) > 0).then_some(()));
+    }
+    let lines = |name: &str| agent.lines(&format!("{EVERYTHING}&log={name}"));
+    assert_eq!(lines("dangling.log"), [""; 0]);
+    assert_eq!(lines("own.log"), ["2026-11-22T09:00:00.000Z its own"]);
+    assert_eq!(lines("rooted.log").last().expect("a line"), SECRET);
+    let text = agent.get("/tail?from=start&follow=false&log=app.log").text();
+    assert_eq!(text.lines().collect::<Vec<_>>(), log.written());
+    assert_eq!(lines("current.log"), ["2026-11-22T09:00:00.000Z of today"]);
 }
 
 #[test]
