@@ -74,8 +74,11 @@ impl Tally {
         let (told, lost) = if self.gap { (behind.len() as u64, 0) } else { (0, behind.len() as u64) };
         // A gap excuses what is missing in order, and late lines of a file from where on it was told. A late line of a file
         // that came is lost, whatever gap there was elsewhere.
-        let came = |before: &u64| !self.excused.contains(before) && !self.before_gaps.contains(before);
-        let is_lost = |number: &&u64| late.get(number).is_some_and(came);
+        let is_lost = |number: &&u64| {
+            let Some(before) = late.get(number) else { return false };
+            let same_file = |line: &u64| line == before || late.get(line) == Some(before);
+            !self.excused.contains(before) && !self.before_gaps.range(before..*number).any(same_file)
+        };
         let lost_late = self.excused.iter().filter(is_lost).count() as u64;
         Counts {
             lost: self.passed.len() as u64 + lost_late + lost,

@@ -4,7 +4,7 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use memchr::memchr;
@@ -25,6 +25,9 @@ const BLOCK_BYTES: usize = 2 * READ_BYTES;
 /// A file of up to this size is read from its beginning when it is opened, so that its records are in memory. Of what
 /// comes while nobody reads, so much at a time goes there at most.
 pub const HOT_START_BYTES_MAX: u64 = 1 << 20;
+/// After a search for the first byte of content that took longer and was in vain, there is a pause of so many times as long.
+const VAIN_SEARCH: Duration = Duration::from_millis(20);
+const VAIN_SEARCH_PAUSE: u32 = 16;
 /// How many blocks are read in one go, so that one busy log does not keep the others waiting.
 const BLOCKS_MAX: usize = 16;
 
@@ -53,6 +56,16 @@ pub struct HeldFile {
     reserved: Option<u64>,
     /// What was passed over since it was published last.
     pub passed: Passed,
+    vain_search: Option<VainSearch>,
+}
+
+/// A search for the first byte of content that found NUL bytes only.
+#[derive(Clone, Copy, Debug)]
+struct VainSearch {
+    size: u64,
+    modified: SystemTime,
+    /// When it may be done again, if the file has changed.
+    again_at: Instant,
 }
 
 /// Records that make no piece.
@@ -101,6 +114,7 @@ impl Dormant {
             scanned,
             reserved: None,
             passed: Passed::default(),
+            vain_search: None,
         }
     }
 }
@@ -163,8 +177,20 @@ impl HeldFile {
         let head = Head::new(base, head.bytes().slice_ref(head.bytes_at(end)));
         let tip = Bytes::new();
         let passed = Passed::default();
-        let mut held =
-            HeldFile { serial, file, identity, head, end, tip, modified, quiet: false, scanned: end, reserved: None, passed };
+        let mut held = HeldFile {
+            serial,
+            file,
+            identity,
+            head,
+            end,
+            tip,
+            modified,
+            quiet: false,
+            scanned: end,
+            reserved: None,
+            passed,
+            vain_search: None,
+        };
         held.tip = held.read_tip()?;
         Ok(held)
     }
@@ -190,6 +216,7 @@ impl HeldFile {
             scanned: end,
             reserved: None,
             passed: Passed::default(),
+            vain_search: None,
         };
         let beginning = Content::Plain(held.file.clone()).read(held.head.base, held.head.bytes().len())?;
         let same = beginning == *held.head.bytes() && held.read_tip().is_ok_and(|tip| tip == held.tip);
@@ -331,14 +358,24 @@ impl HeldFile {
         Ok(same)
     }
 
-    /// Looks for the first byte that is not NUL.
+    /// Looks for the first byte that is not NUL: not again where nothing has changed, nor all the time in a file that is
+    /// nothing else. Reserved space that is filled from its beginning on shows there.
     fn find_content(&mut self) -> Result<bool, Trouble> {
+        let (began, size, mut first) = (Instant::now(), self.file.metadata()?.len(), [0]);
+        read_at(&self.file, 0, &mut first)?;
+        let is_known = |vain: &VainSearch| self.quiet && (vain.size, vain.modified) == (size, self.modified);
+        if first == [0] && self.vain_search.is_some_and(|vain| is_known(&vain) || began < vain.again_at) {
+            return Ok(false);
+        }
         let head = read_head(&mut Content::Plain(self.file.clone()))?;
         if head.base != self.head.base {
             (self.end, self.scanned) = (head.base, head.base);
             self.head = Head::new(head.base, Bytes::new());
         }
-        Ok(!head.bytes().is_empty())
+        let (found, took) = (!head.bytes().is_empty(), began.elapsed());
+        let pause = if took > VAIN_SEARCH { took * VAIN_SEARCH_PAUSE } else { Duration::ZERO };
+        self.vain_search = (!found).then(|| VainSearch { size, modified: self.modified, again_at: began + took + pause });
+        Ok(found)
     }
 
     fn read_block(&mut self, block: &mut Block) -> Result<(Option<Piece>, bool), Trouble> {
