@@ -72,19 +72,17 @@ impl Tally {
     pub fn finish(&self, written: u64, late: &BTreeMap<u64, u64>) -> Counts {
         let behind: Vec<u64> = (self.next..written).collect();
         let (told, lost) = if self.gap { (behind.len() as u64, 0) } else { (0, behind.len() as u64) };
-        // A gap excuses what is missing in order, and late lines of a file from where on it was told. A late line of a file
-        // that came is lost, whatever gap there was elsewhere.
-        let is_lost = |number: &&u64| {
-            let Some(before) = late.get(number) else { return false };
-            let same_file = |line: &u64| line == before || late.get(line) == Some(before);
-            !self.excused.contains(before) && !self.before_gaps.range(before..*number).any(same_file)
+        // A gap tells of what is missing in order. Lines that were written to a file late are told of with that file.
+        let is_told = |number: &&u64| match late.get(number) {
+            None => self.excused.contains(number),
+            Some(before) => {
+                let same_file = |line: &u64| line == before || late.get(line) == Some(before);
+                self.excused.contains(before) || self.before_gaps.range(before..*number).any(same_file)
+            }
         };
-        let lost_late = self.excused.iter().filter(is_lost).count() as u64;
-        Counts {
-            lost: self.passed.len() as u64 + lost_late + lost,
-            told: self.excused.len() as u64 - lost_late + told,
-            ..self.counts
-        }
+        let missing = self.passed.len() + self.excused.len();
+        let excused = self.passed.iter().chain(&self.excused).filter(is_told).count();
+        Counts { lost: (missing - excused) as u64 + lost, told: excused as u64 + told, ..self.counts }
     }
 }
 
