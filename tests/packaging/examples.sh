@@ -31,7 +31,7 @@ through() {
     expect "what comes after an id through $name" "order $((all - 1)) order $all" "$(sed -n 's/^data: \(order .*\)/\1/p' "$work/again" | xargs)"
     local page asset
     page=$(curl -fsS --header 'Accept: text/html' http://localhost/sidetail/)
-    asset=$(grep -oE '(src|href)="[^"]+\.(js|css)"' <<< "$page" | head -n 1 | cut -d '"' -f 2)
+    asset=$(grep -oE '(src|href)="[^"]+\.(js|css)(\?[^"]*)?"' <<< "$page" | head -n 1 | cut -d '"' -f 2)
     [[ -n $asset ]] || fail 'the page names no file of its own'
     curl -fsS "http://localhost/sidetail/${asset#/sidetail/}" >/dev/null || fail "the page's $asset does not come through $name"
 }
