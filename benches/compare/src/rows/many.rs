@@ -1,10 +1,10 @@
 //! Ten thousand logs, found by polling, of which ten are busy.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::SIDETAIL;
 use crate::Outcome;
@@ -49,8 +49,11 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
 fn follow(bench: &Bench, quiet: u64, lines: u64) -> Outcome<Followed> {
     let folder = bench.folder("many")?;
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    // What was written a minute ago is looked at as if it went on.
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     for number in 0..quiet {
-        fs::write(folder.join(format!("quiet-{number:04}.log")), format!("log {number} has one line\n")).map_err(failed)?;
+        let mut file = File::create(folder.join(format!("quiet-{number:04}.log"))).map_err(failed)?;
+        writeln!(file, "log {number} has one line").and_then(|()| file.set_modified(hour_ago)).map_err(failed)?;
     }
     // A stream may wait for logs that a glob will mean, if it means one already.
     fs::write(folder.join("new-0.log"), "").map_err(failed)?;
