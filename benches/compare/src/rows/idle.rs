@@ -1,6 +1,7 @@
 //! Nothing happens.
 
-use std::time::{Duration, Instant};
+use std::fs::File;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{SIDETAIL, YARDSTICK};
 use crate::Outcome;
@@ -81,10 +82,13 @@ fn rest(server: &Server, readers: usize, time: Duration) -> Outcome<Rest> {
 
 fn quiet_logs(bench: &Bench, watch: &str, time: Duration) -> Outcome<Rest> {
     let folder = bench.folder("quiet")?;
+    // What was written a minute ago is looked at as if it went on.
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     for number in 0..10 {
         let path = folder.join(format!("quiet-{number}.log"));
-        std::fs::write(&path, "2026-11-22T10:00:00Z INFO nothing more\n")
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let written = std::fs::write(&path, "2026-11-22T10:00:00Z INFO nothing more\n");
+        let aged = written.and_then(|()| File::options().write(true).open(&path)?.set_modified(hour_ago));
+        aged.map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let server = sidetail::start_with(bench, &[&folder.display().to_string(), "--watch", watch])?;
     std::thread::sleep(Duration::from_millis(300));
