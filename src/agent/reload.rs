@@ -100,12 +100,13 @@ impl<'a> Reloader<'a> {
                 if let (Some(shown), Some(new)) = (&self.config.tls, &credentials.tls) {
                     shown.show(new);
                 }
-                info!(tokens = credentials.tokens.len(), "tokens and certificates were read again");
-                warn_of_weak(&credentials.tokens);
                 self.config.tokens = credentials.tokens;
                 let mut now = manners(&self.config);
                 now.config_read = self.parts.manners.borrow().config_read;
                 self.parts.manners.send_replace(Arc::new(now));
+                // Said when it holds.
+                info!(tokens = self.config.tokens.len(), "tokens and certificates were read again");
+                warn_of_weak(&self.config.tokens);
             }
             Err(why) => self.refuse(&why, "tokens or certificates are wrong: everything stays as it was"),
         }
