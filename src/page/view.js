@@ -300,6 +300,11 @@ export class View {
   #fallBehind() {
     if (!this.attached) return;
     const last = this.rows.get(this.rows.end - 1);
+    // Pages come behind these rows, and they may still go a few at a time.
+    for (let number = Math.max(this.#liveFrom, this.rows.first) + PAGE; number < this.rows.end; number += PAGE) {
+      const cursor = this.rows.get(number - 1)?.id;
+      if (cursor) this.#cuts.push({ number, cursor });
+    }
     this.attached = false;
     this.newer = last?.id || this.#cuts.at(-1)?.cursor || null;
     this.#liveFrom = Infinity;
