@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { each, open, until } from "./world.js";
+import { each, open, says, until } from "./world.js";
 
 const own = each();
 
@@ -23,7 +23,7 @@ test("a browser logs in once, sees the logs of its token, and is told when it is
   await page.click("button");
   assert.deepEqual(await until(page, (lines) => lines.length === 3, "the lines of its log"), log.written);
   assert.equal(page.url(), `${base}?q=line`);
-  assert.equal(await page.locator("#who").textContent(), "oncall");
+  await says(page, "#who", /^oncall$/);
   assert.equal(await page.evaluate(() => document.cookie), "", "no script sees the cookie");
   log.write(1);
   assert.deepEqual(await until(page, (lines) => lines.length === 4, "a line that comes"), log.written);
