@@ -89,19 +89,21 @@ const DATA: &[u8] = b"data: ";
 const AFTER_ID: &[u8] = b"\n\ndata: ";
 
 impl Writer {
-    /// Writes lines that need no more than a frame each.
-    fn frames(&mut self, run: &Run<'_>, mint: &mut Mint<'_>) {
+    /// Writes lines that need no more than a frame each, and returns how many.
+    fn frames(&mut self, run: &Run<'_>, mint: &mut Mint<'_>) -> u64 {
         let (bytes, piece, out) = (run.bytes(), run.piece, &mut self.out.bytes);
         out.reserve(bytes.len() * 3 / 2);
         out.extend_from_slice(DATA);
-        let mut start = 0;
+        let (mut start, mut count) = (0, 0);
         for end in memchr_iter(b'\n', bytes) {
             let offset = run.start + end as u64 + 1;
             out.extend_from_slice(&bytes[start..=end]);
             mint.write(offset, piece.tip(offset), out);
             start = end + 1;
+            count += 1;
         }
         out.truncate(out.len() - DATA.len());
+        count
     }
 }
 
@@ -110,7 +112,7 @@ impl Sink for Writer {
         &mut self.out
     }
 
-    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) {
+    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) -> u64 {
         let bytes = run.bytes();
         let plain = self.payload == Payload::Line && bytes.ends_with(b"\n") && is_plain(bytes);
         match mint.filter(|_| plain) {

@@ -1,6 +1,6 @@
 //! Events to plain lines of text, as `tail -f` would print them. Pure.
 
-use memchr::memchr2;
+use memchr::{memchr_iter, memchr2};
 
 use crate::event::{Event, Id};
 use crate::position::Mint;
@@ -33,15 +33,15 @@ impl Sink for Writer {
         &mut self.out
     }
 
-    fn run(&mut self, run: &Run<'_>, _: Option<&mut Mint<'_>>) {
+    fn run(&mut self, run: &Run<'_>, _: Option<&mut Mint<'_>>) -> u64 {
         let bytes = run.bytes();
         let as_it_stands = memchr2(b'\r', 0, bytes).is_none() && str::from_utf8(bytes).is_ok();
         // Only the first line of a file may begin with a byte order mark, and only its last one lack its end.
         if as_it_stands && run.start > 0 && bytes.ends_with(b"\n") {
             self.out.bytes.extend_from_slice(bytes);
-            return;
+            return memchr_iter(b'\n', bytes).count() as u64;
         }
-        one_by_one(self, run);
+        one_by_one(self, run)
     }
 
     fn event(&mut self, _: &Id<'_>, event: &Event<'_>) {

@@ -278,7 +278,7 @@ impl Sink for Writer {
         }
     }
 
-    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) {
+    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) -> u64 {
         match self {
             Writer::Sse(writer) => writer.run(run, mint),
             Writer::Ndjson(writer) => writer.run(run, mint),

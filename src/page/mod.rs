@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::{LazyLock, OnceLock};
 
 use miniz_oxide::deflate::compress_to_vec;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// How hard a file is compressed, once, when it is first asked for.
 const COMPRESSION: u8 = 9;
@@ -101,7 +101,7 @@ pub fn login(why: &str, who: Option<&str>) -> String {
 
 impl Asset {
     fn new(path: &'static str, content_type: &'static str, body: String) -> Self {
-        let etag = format!("\"{:016x}\"", xxh3_64(body.as_bytes()));
+        let etag = format!("\"{:016x}\"", XxHash3_64::oneshot(body.as_bytes()));
         Asset { path, content_type, body, gzip: OnceLock::new(), etag }
     }
 

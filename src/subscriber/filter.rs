@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -58,14 +59,15 @@ impl Pattern {
         Ok(Pattern { line, block, sees_ends: text.contains('$') })
     }
 
-    /// The place in `bytes`, whole lines, from which on the next line may be that matches: somewhere in that line, at `from`
-    /// or behind; `None` where no further line does. `from` is the beginning of a line, `crlf` whether there may be a CR.
-    pub fn find(&self, bytes: &[u8], from: usize, crlf: bool) -> Option<usize> {
+    /// Where in `bytes`, whole lines, the next line is that may match: what is found starts somewhere in that line, at
+    /// `from` or behind; `None` where no further line matches. The line does match if what is found ends in it, too. `from`
+    /// is the beginning of a line, `crlf` whether there may be a CR.
+    pub fn find(&self, bytes: &[u8], from: usize, crlf: bool) -> Option<Range<usize>> {
         match &self.block {
-            Some(block) if !(crlf && self.sees_ends) => block.find_at(bytes, from).map(|found| found.start()),
-            _ => Some(from),
+            Some(block) if !(crlf && self.sees_ends) => block.find_at(bytes, from).map(|found| found.range()),
+            _ => Some(from..usize::MAX),
         }
-        .filter(|at| *at < bytes.len())
+        .filter(|found| found.start < bytes.len())
     }
 
     /// Whether [`Pattern::find`] must know whether there is a CR.

@@ -198,8 +198,7 @@ impl Subscription {
             match sifted {
                 Sifted::Kept(from, to) => {
                     let run = part(from, to);
-                    sink.run(&run, mint.as_mut());
-                    self.records += run.count();
+                    self.records += sink.run(&run, mint.as_mut());
                     self.held_back = HeldBack::nothing();
                 }
                 Sifted::Left(from, to) => self.held_back.add((to - from) as u64),

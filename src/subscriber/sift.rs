@@ -32,8 +32,15 @@ pub struct Sieve<'a> {
 /// A pattern, and where it may match next.
 struct Search<'a> {
     pattern: &'a Pattern,
-    found: Option<usize>,
+    found: Option<Found>,
     searched: bool,
+}
+
+/// A line that may match: it does if what was found ends in it.
+#[derive(Clone, Copy)]
+struct Found {
+    line: usize,
+    end: usize,
 }
 
 impl<'a> Search<'a> {
@@ -41,11 +48,12 @@ impl<'a> Search<'a> {
         Search { pattern, found: None, searched: false }
     }
 
-    /// The beginning of the first line from `at` on that may match.
-    fn next(&mut self, bytes: &[u8], at: usize, crlf: bool) -> Option<usize> {
-        if !self.searched || self.found.is_some_and(|found| found < at) {
+    /// The first line from `at` on that may match.
+    fn next(&mut self, bytes: &[u8], at: usize, crlf: bool) -> Option<Found> {
+        if !self.searched || self.found.is_some_and(|found| found.line < at) {
             self.searched = true;
-            self.found = self.pattern.find(bytes, at, crlf).map(|found| line_start(bytes, found));
+            let found = self.pattern.find(bytes, at, crlf);
+            self.found = found.map(|found| Found { line: line_start(bytes, found.start), end: found.end });
         }
         self.found
     }
@@ -65,7 +73,7 @@ impl<'a> Sieve<'a> {
     /// The first line from here on that is to be looked at by itself; the end, if there is none.
     fn touched(&mut self) -> usize {
         let (bytes, at, crlf) = (self.bytes, self.at, self.crlf);
-        let touched = self.touching.iter_mut().filter_map(|search| search.next(bytes, at, crlf)).min();
+        let touched = self.touching.iter_mut().filter_map(|search| search.next(bytes, at, crlf)).map(|found| found.line).min();
         let before = touched.unwrap_or(bytes.len());
         if bytes.len() <= self.line_bytes_max { before } else { self.too_long(before) }
     }
@@ -82,10 +90,10 @@ impl<'a> Sieve<'a> {
         end
     }
 
-    /// The first line from here on of which only looking tells whether the filter keeps it.
-    fn doubtful(&mut self) -> Option<usize> {
+    /// The first line from here on that the filter may judge otherwise than those before.
+    fn doubtful(&mut self) -> Option<Found> {
         let (bytes, at, crlf) = (self.bytes, self.at, self.crlf);
-        self.lead.iter_mut().filter_map(|search| search.next(bytes, at, crlf)).min()
+        self.lead.iter_mut().filter_map(|search| search.next(bytes, at, crlf)).min_by_key(|found| found.line)
     }
 
     /// The lines before `end`, none of which a rule touches.
@@ -96,17 +104,18 @@ impl<'a> Sieve<'a> {
             self.at = end;
             return if keeps_rest { Sifted::Kept(start, end) } else { Sifted::Left(start, end) };
         }
+        let lead_decides = self.filter.all.is_empty() || (self.filter.all.len() == 1 && self.filter.none.is_empty());
         // Lines that follow each other and are judged alike go together.
         let mut kept = None;
         while self.at < end {
-            let doubtful = self.doubtful().unwrap_or(end).min(end);
-            let (judged, next) = match doubtful > self.at {
-                true => (keeps_rest, doubtful),
-                false => {
+            let (judged, next) = match self.doubtful().filter(|found| found.line < end) {
+                Some(found) if found.line == self.at => {
                     let next = line_end(self.bytes, self.at);
                     let line = Line::new(&self.bytes[self.at..next], 1, 1 + (next - self.at) as u64, usize::MAX);
-                    (self.filter.keeps_text(line.bytes), next)
+                    let matches = found.end <= self.at + line.bytes.len();
+                    (if lead_decides && matches { !keeps_rest } else { self.filter.keeps_text(line.bytes) }, next)
                 }
+                found => (keeps_rest, found.map_or(end, |found| found.line)),
             };
             if *kept.get_or_insert(judged) != judged {
                 break;

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use memchr::memchr_iter;
 
 use crate::event::{Event, Id};
 use crate::position::{Hint, Mint, Position, SourceId};
@@ -18,10 +17,10 @@ pub trait Sink {
     /// Takes one event; `id` is the position after it.
     fn event(&mut self, id: &Id<'_>, event: &Event<'_>);
 
-    /// Takes lines that are records as they stand. `mint` writes their ids; there is none near the beginning of the
-    /// generation, where each says more of it than the last.
-    fn run(&mut self, run: &Run<'_>, _mint: Option<&mut Mint<'_>>) {
-        one_by_one(self, run);
+    /// Takes lines that are records as they stand, and returns how many there are. `mint` writes their ids; there is none
+    /// near the beginning of the generation, where each says more of it than the last.
+    fn run(&mut self, run: &Run<'_>, _mint: Option<&mut Mint<'_>>) -> u64 {
+        one_by_one(self, run)
     }
 
     /// What stands around the id of a line in a run.
@@ -33,11 +32,9 @@ pub trait Sink {
     fn out(&mut self) -> &mut Out;
 }
 
-/// Hands each line of `run` to `sink` as an event.
-pub fn one_by_one<S: Sink + ?Sized>(sink: &mut S, run: &Run<'_>) {
-    for line in run.lines() {
-        sink.event(&run.id(line.end), &Event::Record(run.record(&line)));
-    }
+/// Hands each line of `run` to `sink` as an event, and returns how many there were.
+pub fn one_by_one<S: Sink + ?Sized>(sink: &mut S, run: &Run<'_>) -> u64 {
+    run.lines().map(|line| sink.event(&run.id(line.end), &Event::Record(run.record(&line)))).count() as u64
 }
 
 /// What was written, in order: bytes of this stream's own, and whole pieces that it shares with others.
@@ -112,12 +109,6 @@ impl<'a> Run<'a> {
     /// Their bytes, with terminators. None is longer than `--max-line`.
     pub fn bytes(&self) -> &'a [u8] {
         self.piece.slice(self.start, self.end)
-    }
-
-    /// How many lines.
-    pub fn count(&self) -> u64 {
-        let bytes = self.bytes();
-        memchr_iter(b'\n', bytes).count() as u64 + u64::from(!bytes.is_empty() && !bytes.ends_with(b"\n"))
     }
 
     /// The lines.

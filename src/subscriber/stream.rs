@@ -559,18 +559,20 @@ impl HeldBack {
         if gave {
             *self = HeldBack::nothing();
         }
-        if bytes > 0 {
-            self.add(bytes);
-        }
+        self.add(bytes);
     }
 
     pub fn add(&mut self, bytes: u64) {
         self.bytes += bytes;
-        self.since.get_or_insert_with(Instant::now);
     }
 
-    fn is_due(&self) -> bool {
-        self.bytes >= CHECKPOINT_BYTES || self.since.is_some_and(|since| since.elapsed() >= CHECKPOINT_TIME)
+    /// Whether it is time to give an id. Time counts from when this is asked first.
+    fn is_due(&mut self) -> bool {
+        if self.bytes == 0 {
+            return false;
+        }
+        let since = self.since.get_or_insert_with(Instant::now);
+        self.bytes >= CHECKPOINT_BYTES || since.elapsed() >= CHECKPOINT_TIME
     }
 }
 
