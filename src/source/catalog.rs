@@ -262,6 +262,27 @@ struct Shared {
     turned_ms: AtomicU64,
 }
 
+/// Whether logs have come or gone. Cheap to ask often.
+#[derive(Debug)]
+pub struct LogChanges(watch::Receiver<BTreeMap<Arc<str>, Arc<Log>>>);
+
+impl LogChanges {
+    /// Whether there may be other logs than when this was last asked.
+    pub fn take(&mut self) -> bool {
+        // The sender is gone only when the program ends.
+        let any = self.0.has_changed().unwrap_or(false);
+        if any {
+            self.0.mark_unchanged();
+        }
+        any
+    }
+
+    /// Lets the next answer be yes.
+    pub fn set(&mut self) {
+        self.0.mark_changed();
+    }
+}
+
 /// How the agent learns of changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Watching {
@@ -299,6 +320,13 @@ impl Logs {
     /// The logs that are known now, by name.
     pub fn all(&self) -> Vec<Arc<Log>> {
         self.0.logs.borrow().values().cloned().collect()
+    }
+
+    /// Tells of logs that come and go from here on, and of those that there are.
+    pub fn changes(&self) -> LogChanges {
+        let mut logs = self.0.logs.subscribe();
+        logs.mark_changed();
+        LogChanges(logs)
     }
 
     /// The log called `name`.

@@ -48,8 +48,9 @@ const HOT_POLLED: Duration = Duration::from_millis(20);
 const WARM: Duration = Duration::from_secs(60);
 /// The least time between two looks, so that a busy writer's lines are gathered.
 const PACE: Duration = Duration::from_millis(2);
-/// The least time between two looks at a log that nobody reads and that grows faster than what is kept of it.
-const UNREAD_PACE: Duration = Duration::from_millis(20);
+/// The most time between two looks at a log that is written: one that nobody reads and that grows faster than what is kept
+/// of it, or one whose readers are not to be woken yet.
+const REST_MAX: Duration = Duration::from_millis(20);
 /// How long a request for a look waits for a busy log to be read to its end.
 const ANSWER: Duration = Duration::from_secs(1);
 /// How often names are looked at without a notification.
@@ -212,7 +213,7 @@ impl Rounds {
                 names_due = Instant::now() + started.elapsed() * NAMES_PAUSE;
             }
             self.shed();
-            self.announce();
+            self.announce(started);
             // Whoever asked is answered when all that was there then has been read, unless that takes too long.
             if !self.awake.iter().any(|&index| self.watched[index].followed.behind) || asked_at.elapsed() > ANSWER {
                 answered = looked;
@@ -229,8 +230,9 @@ impl Rounds {
             if rung.stop {
                 return;
             }
-            // The first change after a pause is read at once, those that follow are gathered.
-            std::thread::sleep(PACE.saturating_sub(started.elapsed()));
+            // The first change after a pause is read at once, those that follow are gathered: until somebody is to be woken.
+            let until = if next > started { next.min(started + PACE) } else { started + PACE };
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
         }
     }
 
@@ -270,12 +272,12 @@ impl Rounds {
         (self.awake, self.changed) = (those(|watched| watched.due.is_some()), those(|watched| watched.changed));
     }
 
-    /// Wakes who waits for logs that have changed, if they were not woken just now.
-    fn announce(&mut self) {
-        if self.changed.is_empty() || self.announced.elapsed() < self.logs.pace() {
+    /// Wakes who waits for logs that have changed, if they were not woken just before `now`.
+    fn announce(&mut self, now: Instant) {
+        if self.changed.is_empty() || now < self.announced + self.logs.pace() {
             return;
         }
-        self.announced = Instant::now();
+        self.announced = now;
         for index in self.changed.drain(..) {
             let watched = &mut self.watched[index];
             watched.changed = false;
@@ -336,9 +338,13 @@ impl Rounds {
             self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
             watched.hot_until = now + HOT;
         }
-        if watched.followed.passed_over {
-            watched.rests_until = now + UNREAD_PACE;
-        }
+        let pace = self.logs.pace();
+        watched.rests_until = match self.announced + pace {
+            _ if watched.followed.passed_over => now + REST_MAX,
+            // What comes before anybody is woken again is read then, all at once.
+            next if next > now => next.min(now + REST_MAX),
+            _ => now + pace.min(REST_MAX),
+        };
         let notified = watched.followed.home.live.parent().is_some_and(|folder| self.kit.watch.covers(folder));
         watched.due = match () {
             () if watched.followed.behind => Some(now),

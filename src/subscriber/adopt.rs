@@ -47,6 +47,7 @@ impl Subscription {
             self.readers.remove(index);
             self.notices.told.remove(index);
             (self.lacks, self.own_moves) = (true, None);
+            self.log_changes.set();
             let gap = Gap {
                 reason: Reason::UnknownLog,
                 log: Some(log.name.to_string()),

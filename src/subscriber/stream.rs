@@ -22,7 +22,7 @@ use super::{Shared, Slot, Wanted};
 use crate::event::{Basis, Event, Gap, Hello, Id, LogChange, LogNotice, Pos, Reason, Resume, Rotate};
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, Position, SourceId, write_others};
 use crate::record::Record;
-use crate::source::catalog::{Log, Succession};
+use crate::source::catalog::{Log, LogChanges, Succession};
 use crate::source::content::READ_BYTES;
 use crate::source::read::{Place, Reach};
 
@@ -83,6 +83,8 @@ pub struct Subscription {
     pub(super) stale: bool,
     /// Logs that do not fit the id.
     left_out: BTreeSet<SourceId>,
+    /// Whether there may be logs that it has not looked at.
+    pub(super) log_changes: LogChanges,
     moves: watch::Receiver<u64>,
     pub(super) own_moves: Option<watch::Receiver<u64>>,
     /// How many records were given since that was last handed in.
@@ -193,6 +195,7 @@ impl Subscription {
             _ => None,
         };
         Subscription {
+            log_changes: parts.shared.logs.changes(),
             moves: parts.shared.logs.moves(),
             share: parts.shared.shares.of(common_under(&parts.common, &parts.ruling)),
             common: parts.common,
@@ -472,7 +475,7 @@ impl Subscription {
 
     /// Logs that appeared since belong to the stream from their beginning.
     fn take_in_new_logs(&mut self, sink: &mut impl Sink) {
-        if !self.follow || self.wanted.is_fixed() && !self.lacks {
+        if !self.follow || self.wanted.is_fixed() && !self.lacks || !self.log_changes.take() {
             return;
         }
         for log in self.shared.logs.all() {
