@@ -60,15 +60,17 @@ impl Sink for Frames {
         &mut self.out
     }
 
-    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) {
+    fn run(&mut self, run: &Run<'_>, mint: Option<&mut Mint<'_>>) -> u64 {
         let Some(mint) = mint.filter(|_| str::from_utf8(run.bytes()).is_ok()) else { return one_by_one(self, run) };
-        let mut id = std::mem::take(&mut self.id);
+        let (mut id, mut count) = (std::mem::take(&mut self.id), 0);
         for line in run.lines() {
             id.clear();
             mint.write(line.end, run.piece.tip(line.end), &mut id);
             self.frame(TEXT, &[&id, line.bytes]);
+            count += 1;
         }
         self.id = id;
+        count
     }
 
     fn around_ids(&self) -> (&'static [u8], &'static [u8]) {
