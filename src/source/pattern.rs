@@ -351,6 +351,9 @@ mod tests {
         assert!("a b=/x".parse::<LogPattern>().unwrap_err().to_string().contains("letters"));
         assert!("app=".parse::<LogPattern>().unwrap_err().to_string().contains("NAME=PATH"));
         assert!("/x/[.log".parse::<LogPattern>().is_err());
+        let named = |length: usize| format!("{}=/x", "n".repeat(length)).parse::<LogPattern>();
+        assert!(named(255).is_ok());
+        assert!(named(256).unwrap_err().to_string().contains("1 to 255 letters"));
     }
 
     #[test]

@@ -151,6 +151,8 @@ mod tests {
             ("a s3cret\nb s3cret\n", ":2: "),
             ("a/b s3cret\n", ":1: write NAME TOKEN"),
             ("a s3cret [\n", ":1: "),
+            (&format!("{} s3cret\n", "n".repeat(65)), ":1: write NAME TOKEN"),
+            (&(0..=1000).map(|number| format!("n{number} t{number}\n")).collect::<String>(), "there may be 1000"),
         ] {
             let said = Tokens::parse(text).unwrap_err();
             assert!(said.contains(why) && !said.contains("s3cret"), "{said}");
