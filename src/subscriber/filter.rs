@@ -54,8 +54,9 @@ impl Pattern {
         let ends_of_all = ["\\A", "\\z"].iter().any(|end| text.contains(end));
         let is_flags = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
         let mut flags = text.split("(?").skip(1).filter_map(|group| group.split([':', ')']).next().filter(is_flags));
-        let takes_back = flags.any(|flags| flags.contains('-'));
-        let block = builder.multi_line(true).build().ok().filter(|_| !ends_of_all && !takes_back && !line.is_match(b""));
+        // Flags that are taken back, and CR as an end of lines.
+        let has_ends_of_its_own = flags.any(|flags| flags.contains(['-', 'R']));
+        let block = builder.multi_line(true).build().ok().filter(|_| !ends_of_all && !has_ends_of_its_own && !line.is_match(b""));
         Ok(Pattern { line, block, sees_ends: text.contains('$') })
     }
 

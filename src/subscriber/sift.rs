@@ -159,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Patterns that mean something at line ends, match nothing, match everything, or could match over several lines.
-    const PATTERNS: [&str; 22] = [
+    const PATTERNS: [&str; 24] = [
         "a",
         "b+",
         "^a",
@@ -180,6 +180,8 @@ mod tests {
         "é",
         r"a\r?$",
         "(?R)a.b$",
+        "(?R)^a",
+        "(?s)[^a]*b",
         r"(?P<x>a-b)",
         r"\n",
     ];
