@@ -221,10 +221,19 @@ pub fn from_environment() -> Result<Job, String> {
         Some(Command::Man) => {
             let mut out = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(|error| error.to_string())?;
+            let mut out = of_one_page(&String::from_utf8_lossy(&out)).into_bytes();
             out.extend_from_slice(MAN_MORE.as_bytes());
             Ok(Job::Print(out))
         }
     }
+}
+
+/// A manual without references to pages of the commands, which there are not: what names such a page names the command.
+fn of_one_page(manual: &str) -> String {
+    let page = |line: &str| {
+        line.strip_prefix("sidetail\\-")?.strip_suffix("(1)").map(|command| format!("sidetail {command} \\-\\-help"))
+    };
+    manual.lines().map(|line| page(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
 }
 
 /// Where the agent of these options serves.

@@ -1,11 +1,12 @@
 //! How far symbolic links may lead. Opens files on ways that nobody can change meanwhile; never decides what is followed.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags};
 use rustix::fs::{fstat, fstatfs, openat, openat2, readlinkat};
@@ -54,7 +55,8 @@ pub fn open_inside(folder: &Path, path: &Path, flags: OFlags) -> io::Result<File
 const LINKS_MAX: usize = 40;
 
 /// Opens `path` for reading wherever links lead, unless somebody made one to have us read what is not theirs: a link that
-/// leads out of its own folder counts only from root, from the user that we run as, and from whoever owns the file.
+/// leads out of its own folder counts only from root, from the user that we run as, and from whoever owns the file. What is
+/// of a user that this user namespace does not know is of nobody that counts.
 ///
 /// # Errors
 /// What opening gives; `PermissionDenied`, in words, for such a link.
@@ -152,7 +154,7 @@ impl Way {
             return Err(Errno::LOOP.into());
         }
         let owner = fstat(link)?.st_uid;
-        if !stays && owner != 0 && owner != geteuid().as_raw() {
+        if !stays && owner != 0 && (owner != geteuid().as_raw() || is_anybody(owner)) {
             self.doubtful.push((name.to_owned(), owner));
         }
         Ok(())
@@ -161,13 +163,27 @@ impl Way {
     /// What was opened, if all links to it count.
     fn judged(&self, file: OwnedFd) -> io::Result<File> {
         let owner = fstat(&file)?.st_uid;
-        let Some((name, maker)) = self.doubtful.iter().find(|(_, maker)| *maker != owner) else { return Ok(file.into()) };
+        let counts = |maker: u32| maker == owner && !is_anybody(maker);
+        let Some((name, maker)) = self.doubtful.iter().find(|(_, maker)| !counts(*maker)) else { return Ok(file.into()) };
+        let maker = if is_anybody(*maker) { "a user that is not known here".into() } else { format!("user {maker}") };
         let planted = format!(
-            "the symbolic link {name:?} is of user {maker} and leads out of its folder to a file of user {owner}: links that lead \
+            "the symbolic link {name:?} is of {maker} and leads out of its folder to a file of user {owner}: links that lead \
              out count only from root, the user of sidetail and the owner of the file"
         );
         Err(io::Error::new(io::ErrorKind::PermissionDenied, planted))
     }
+}
+
+/// Whether files of any user may seem to be of this one: in a user namespace that does not know all users, those that it
+/// does not know are all the same.
+fn is_anybody(user: u32) -> bool {
+    static UNKNOWN: LazyLock<Option<u32>> = LazyLock::new(|| {
+        let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let knows_all = map.split_whitespace().eq(["0", "0", "4294967295"]);
+        let overflow = || fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok();
+        (!knows_all && cfg!(target_os = "linux")).then(|| overflow().unwrap_or(65_534))
+    });
+    *UNKNOWN == Some(user)
 }
 
 /// A folder to go on from.

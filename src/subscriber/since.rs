@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::merge::TimeOf;
 use crate::event::Basis;
@@ -15,6 +15,10 @@ use crate::source::read::{self, Place};
 
 /// A search stops to halve the content where no more than this is left, in bytes.
 const HALVED_BYTES_MIN: u64 = 64 << 10;
+/// How far times may be out of order, where several write one log, so that none is missed by halving.
+const DISORDER: SignedDuration = SignedDuration::from_secs(5);
+/// How far back is looked from where halving ends, for a clock that was put back there, in bytes.
+const LOOK_BACK_BYTES: u64 = 64 << 10;
 /// How many lines may have no time until a place counts as one without.
 const PROBED_LINES_MAX: usize = 200;
 
@@ -51,11 +55,13 @@ pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: u
     }
 }
 
-/// A place in a plain generation before its first record since then, found by halving.
+/// A place in a plain generation before its first record since then, found by halving. Right where times are in order but for
+/// [`DISORDER`]; a clock that was put back further away than [`LOOK_BACK_BYTES`] can hide what came before.
 fn halve(log: &Log, generation: &Generation, since: Timestamp, time_of: &TimeOf<'_>) -> Option<Place> {
     if generation.storage != Storage::Plain {
         return None;
     }
+    let surely_before = since.checked_sub(DISORDER).unwrap_or(Timestamp::MIN);
     let (mut low, mut high) = (generation.first(), generation.end);
     while high - low > HALVED_BYTES_MIN {
         let middle = low + (high - low) / 2;
@@ -69,11 +75,12 @@ fn halve(log: &Log, generation: &Generation, since: Timestamp, time_of: &TimeOf<
             }
             ControlFlow::Continue(())
         });
-        if time? < since {
+        if time? < surely_before {
             low = middle;
         } else {
             high = middle;
         }
     }
-    read::place_at(log, generation.serial, low).ok()
+    let from = low.saturating_sub(LOOK_BACK_BYTES).max(generation.first());
+    read::place_at(log, generation.serial, from).ok()
 }

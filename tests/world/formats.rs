@@ -274,6 +274,29 @@ fn since_and_until_cut_history_by_the_times_in_it_through_rotated_and_compressed
 }
 
 #[test]
+fn since_misses_nothing_where_several_write_or_the_clock_is_put_back_a_little() {
+    let line = |number: usize, ms: usize| {
+        let (hours, minutes, seconds) = (10 + ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+        let fill = "x".repeat(100);
+        format!("2026-11-22T{hours}:{minutes:02}:{seconds:02}.{:03}Z INFO line {number:05} {fill}", ms % 1000)
+    };
+    // One writer is four seconds ahead of the other; or the clock goes back by a minute.
+    let two_writers: Vec<usize> = (0..20_000).map(|number| number * 2 + number % 2 * 4000).collect();
+    let put_back: Vec<usize> = (0..20_000).map(|number| number * 300 - if number >= 10_300 { 60_000 } else { 0 }).collect();
+    for times in [two_writers, put_back] {
+        let world = World::new();
+        world.file("app.log", times.iter().enumerate().map(|(number, &ms)| line(number, ms) + "\n").collect::<String>());
+        let agent = agent(&world, "");
+        for since in (100..10_000).step_by(450).chain((10_050..10_600).step_by(25)).map(|number| times[number]) {
+            let first = times.iter().position(|&ms| ms >= since).expect("there is one");
+            let asked = &line(0, since)[..24];
+            let events = agent.lines(&format!("/events?since={asked}&follow=false&limit=1"));
+            assert_eq!(events, [line(first, times[first])], "since {asked}");
+        }
+    }
+}
+
+#[test]
 fn since_goes_by_arrival_where_the_agent_saw_it_and_by_files_where_nothing_else_tells() {
     let world = World::new();
     let mut log = world.log("app.log");

@@ -19,7 +19,7 @@ For a chart of your own that has this one as a dependency:
     - { name: SIDETAIL_TOKEN_FILE, value: /etc/sidetail/tokens/tokens }
     {{- else }}
     - { name: SIDETAIL_INSECURE, value: "true" }
-    - { name: SIDETAIL_ALLOW_HOST, value: "{{ with .Values.ingress.host }}{{ . }},{{ end }}*.svc,*.cluster.local" }
+    - { name: SIDETAIL_ALLOW_HOST, value: "{{ with .Values.ingress.host }}{{ . }},{{ end }}{{ .Release.Name }}-sidetail,*.svc,*.cluster.local" }
     {{- end }}
   securityContext: {{- include "sidetail.security" . | nindent 4 }}
   volumeMounts:
