@@ -48,7 +48,8 @@ fn complain(failed: &io::Error) {
     if tracing::dispatcher::has_been_set() {
         error!("{}", failed.to_string().replace('\n', " "));
     } else {
-        eprintln!("error: {failed}");
+        // There is nobody left to tell where that fails.
+        let _ = writeln!(io::stderr(), "error: {failed}");
     }
 }
 

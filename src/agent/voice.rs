@@ -21,6 +21,8 @@ impl Voice {
     /// Begins to speak. Called once.
     pub fn new(format: LogFormat, level: Level) -> Self {
         let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_writer(io::stderr).with_target(false);
+        // Where standard error can't be written, saying so there would be a panic.
+        let builder = builder.log_internal_errors(false);
         let quiet = Quiet::default();
         let set_level: Box<dyn Fn(Level)> = match format {
             LogFormat::Json => {

@@ -1,19 +1,21 @@
 //! What every request passes before a route sees it: the host and the site that it comes from, who asks, and what that
 //! reader may know of.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
     AUTHORIZATION, CONTENT_SECURITY_POLICY, COOKIE, CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage, HttpResponse};
 
 use super::access::peer::{Client, Connection, Seat};
@@ -60,11 +62,12 @@ impl Caller {
 }
 
 /// Lets a request through from whom may ask, tells the route who that is, and answers named origins.
-pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
+pub async fn guard(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
     let state = request.app_data::<Data<State>>().cloned().expect("every app has its state");
     let manners = state.manners();
     let origin = allowed_origin(request.headers(), &manners.allow_origins).map(HeaderValue::from_str);
     let is_probe = PROBES.contains(&path(&request, &state));
+    let unread = is_chunked(request.headers()).then(|| request.take_payload());
     let mut response = match board(&request) {
         Err(status) => request.into_response(HttpResponse::new(status)),
         Ok(place) => in_its_place(
@@ -90,7 +93,34 @@ pub async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'stati
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
-    Ok(response)
+    Ok(match unread {
+        Some(unread) => response.map_body(|_, body| BoxBody::new(Beside { body, _unread: unread })),
+        None => response,
+    })
+}
+
+/// Whether a request has a body whose length is not said before it. Nobody needs that here.
+pub fn is_chunked(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// A body of an answer beside that of its request, which is not read. As long as that is kept the server closes the connection
+/// behind the answer; without it, it would wait for its end for as long as the client likes.
+struct Beside {
+    body: BoxBody,
+    _unread: Payload,
+}
+
+impl MessageBody for Beside {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.get_mut().body.as_pin_mut().poll_next(context)
+    }
 }
 
 /// What browsers are to keep to, on every answer.

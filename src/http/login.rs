@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::State;
 use super::access::sessions::SESSION_TIME;
-use super::guard::{Caller, LOGIN, cookie, cookie_name};
+use super::guard::{Caller, LOGIN, cookie, cookie_name, is_chunked};
 use super::refusal::{self, Refusal};
 use crate::page;
 
@@ -43,6 +43,9 @@ pub async fn enter(request: HttpRequest, state: Data<State>, caller: ReqData<Cal
         let mut refused = shown(StatusCode::TOO_MANY_REQUESTS, &page::login(&why, None));
         refusal::retry_after(refused.headers_mut(), pause);
         return refused;
+    }
+    if is_chunked(request.headers()) {
+        return Refusal::bad_request("a form says by Content-Length how long it is").response();
     }
     let form = match tokio::time::timeout(FORM_TIME, body.to_bytes_limited(FORM_BYTES_MAX)).await {
         Ok(Ok(Ok(form))) => form,

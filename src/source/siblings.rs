@@ -6,9 +6,11 @@ use std::collections::HashSet;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as Order};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use tracing::warn;
 
 use super::append::sentence;
 use super::catalog::LogState;
@@ -84,6 +86,11 @@ pub fn siblings(home: &Home, folders: &mut Folders) -> (Vec<Sibling>, bool) {
         before = now;
     }
     let skipped = before.len().saturating_sub(SIBLINGS_MAX);
+    static IS_SAID: AtomicBool = AtomicBool::new(false);
+    if skipped > 0 && !IS_SAID.swap(true, Order::Relaxed) {
+        let path = home.live.display().to_string();
+        warn!(path, left_out = skipped, "a log has more than {SIBLINGS_MAX} rotated files: the oldest are left out");
+    }
     (before.split_off(skipped), is_sure)
 }
 

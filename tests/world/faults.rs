@@ -15,6 +15,18 @@ fn assert_all_resume(agent: &Agent, log: &Log, records: &[crate::harness::Block]
 }
 
 #[test]
+fn an_own_log_that_cannot_be_written_ends_nothing() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let setup = world.setup(&["app=@/app.log", "--log-level", "debug"]);
+    let agent = setup.wrapped(&["sh", "-c", "exec \"$0\" \"$@\" 2>/dev/full"]).start();
+    for _ in 0..5 {
+        log.write(2);
+        assert_eq!(agent.lines("/events?from=start&follow=false"), log.written());
+    }
+}
+
+#[test]
 fn the_clock_of_the_machine_may_jump_by_years() {
     let library = ["x86_64", "aarch64"].map(|machine| format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1"));
     let library = library.iter().find(|library| Path::new(library).exists()).expect("the Debian package libfaketime");

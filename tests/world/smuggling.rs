@@ -90,6 +90,21 @@ fn what_stands_in_a_body_is_no_request() {
 }
 
 #[test]
+fn a_body_that_never_ends_holds_no_connection() {
+    let world = World::new();
+    let agent = world.agent(&["app=@/app.log"]);
+    for request in ["GET /livez", "GET /logs", "DELETE /events", "GET /tail?follow=false", "POST /login", "GET /nothing"] {
+        let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
+        let mut socket = TcpStream::connect(agent.address()).expect("connecting");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+        socket.write_all(head.as_bytes()).expect("writing");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{request}: no hang-up: {error}"));
+        assert_eq!(statuses(&answer).len(), 1, "{request}: {answer}");
+    }
+}
+
+#[test]
 fn requests_in_a_row_are_answered_in_order_and_lines_that_end_with_lf_alone_as_one_or_not_at_all() {
     let world = World::new();
     let agent = world.agent(&["app=@/app.log"]);
