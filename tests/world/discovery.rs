@@ -227,3 +227,23 @@ fn a_file_that_gets_another_name_in_its_folder_is_not_followed_twice() {
     assert_eq!(agent.log_names(), ["app.log"]);
     assert_eq!(agent.lines("/events?from=start&follow=false"), log.written());
 }
+
+/// In a user namespace that knows root only all other users look the same, so nobody can tell whose link it is.
+#[test]
+fn a_link_of_a_user_that_is_not_known_here_leads_nowhere() {
+    use std::os::unix::fs::{chown, lchown, symlink};
+
+    let world = World::new();
+    let secret = world.file("secret", "of another\n");
+    chown(&secret, Some(1002), Some(1002)).expect("giving it away");
+    symlink(&secret, world.path("app.log")).expect("a link");
+    lchown(world.path("app.log"), Some(1001), Some(1001)).expect("giving it away");
+    for (wrapper, whose) in
+        [(&[][..], "of user 1001"), (&["unshare", "--user", "--map-root-user"], "of a user that is not known here")]
+    {
+        let agent = world.setup(&["app=@/app.log"]).wrapped(wrapper).start();
+        let error = agent.get("/logs").json()["logs"][0]["error"].as_str().unwrap_or_default().to_owned();
+        assert!(error.contains(whose), "{error}");
+        assert!(agent.lines("/events?from=start&follow=false").is_empty());
+    }
+}
