@@ -15,6 +15,7 @@ use super::since;
 use crate::event::{Basis, Reason};
 use crate::position::{Cursor, Position};
 use crate::source::catalog::Log;
+use crate::source::generation::Generation;
 use crate::source::read::{self, Place};
 use crate::source::resolve::{Missing, resolve};
 use crate::source::split::Line;
@@ -239,12 +240,12 @@ fn since(selected: &[Arc<Log>], time: Timestamp, counting: &Counting<'_>) -> Sta
     let mut basis = None;
     let reader = |log: &Arc<Log>| {
         let (place, by) = since::find(log, time, counting.time_of, counting.line_bytes_max);
-        // Of several logs the least sure is told.
-        basis = basis.max(Some(by));
+        // Of several logs the least sure is told; one without a record is none.
+        basis = if log.state().generations.iter().all(Generation::is_empty) { basis } else { basis.max(Some(by)) };
         Reader::new(log.clone(), place.map_or_else(|| read::ends(log), |place| with_growing(log, place)))
     };
     let readers = selected.iter().map(reader).collect();
-    Started { readers, gaps: Vec::new(), resumed: false, basis }
+    Started { readers, gaps: Vec::new(), resumed: false, basis: basis.or(Some(Basis::Arrival)) }
 }
 
 /// `place`, and the ends of earlier generations that can still grow: what they hold already is before the start.

@@ -51,6 +51,36 @@ fn the_first_lines_tell_the_format_and_logs_says_which() {
 }
 
 #[test]
+fn ids_do_not_depend_on_the_format() {
+    let world = World::new();
+    world.file("app.log", "{\"time\":\"2026-11-22T10:00:00Z\",\"level\":\"warn\",\"msg\":\"x\"}\n".repeat(20));
+    let ids = |more: &str| agent(&world, more).events(EVERYTHING).iter().map(|record| record.id().to_owned()).collect::<Vec<_>>();
+    let auto = ids("");
+    assert_eq!(auto.len(), 20);
+    for format in ["plain", "json", "logfmt", "clf"] {
+        assert_eq!(ids(&format!("format = \"{format}\"")), auto, "{format}");
+    }
+}
+
+#[test]
+fn each_file_of_a_log_has_the_format_of_its_own_first_lines() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.line(r#"{"level":"warn","msg":"in JSON"}"#);
+    let mut agent = agent(&world, "");
+    let mut stream = agent.stream("/events?from=start&data=json");
+    assert_eq!(stream.record().json()["fields"]["msg"], "in JSON");
+    log.rotate();
+    log.line("level=error msg=\"in logfmt\"");
+    let record = stream.record().json();
+    assert_eq!((&record["level"], &record["fields"]["msg"]), (&json!("error"), &json!("in logfmt")));
+    assert_eq!(agent.logs()[0]["format"], "logfmt");
+    agent.restart();
+    let levels: Vec<Value> = objects(&agent).iter().map(|object| object["level"].clone()).collect();
+    assert_eq!(levels, ["warn", "error"], "history too");
+}
+
+#[test]
 fn a_record_object_says_time_level_and_fields_as_the_format_has_them() {
     let line = r#"{"ts":1795341600.5,"level":"WARN","msg":"a \"quoted\" word","n":1.50}"#;
     let (_world, agent) = on(&format!("{line}\n"), "");
@@ -130,6 +160,8 @@ fn a_cri_record_whose_parts_stand_on_both_sides_of_a_rotation_is_one_record() {
     let rest = ["first half, second half", "after"];
     assert_eq!(stream.lines(2), rest);
     assert_eq!(agent.lines_after("/events?follow=false", meanwhile.id()), rest);
+    let joined = objects(&agent).into_iter().find(|object| object["line"] == rest[0]).expect("the record of both halves");
+    assert!(joined.get("off").is_none(), "offsets of two files are no span: {joined}");
     agent.restart();
     assert_eq!(agent.lines_after("/events?follow=false", meanwhile.id()), rest);
     assert_every_id_resumes(&agent);
@@ -215,6 +247,20 @@ fn a_group_has_an_end_however_long_it_is() {
     let (_world, agent) = on(&content, "multiline = \"auto\"");
     let records = agent.events(EVERYTHING);
     assert_eq!(records.iter().map(|record| record.data.lines().count()).collect::<Vec<_>>(), [500, 500, 201, 1]);
+    assert_every_id_resumes(&agent);
+}
+
+#[test]
+fn a_group_is_no_longer_in_bytes_than_a_line_may_be() {
+    let content = String::from("start\n") + &format!(" {}\n", "x".repeat(99)).repeat(100) + "end\n";
+    let world = World::new();
+    world.file("app.log", &content);
+    let path = world.path("app.log");
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"{}\"\nmultiline = \"auto\"\n", path.display()));
+    let agent = world.agent(&["--config", "@/sidetail.toml", "--max-line", "1KiB"]);
+    let records = lines_of(&agent.events(EVERYTHING));
+    assert!(records.iter().all(|record| record.len() <= 1024) && records[0].len() > 900, "as many whole lines as fit");
+    assert_eq!(records.join("\n") + "\n", content, "the rest is further records");
     assert_every_id_resumes(&agent);
 }
 
@@ -320,6 +366,16 @@ fn since_goes_by_arrival_where_the_agent_saw_it_and_by_files_where_nothing_else_
     let stream = agent.stream("/events?since=900ms&follow=false");
     assert_eq!(stream.hello().json()["since_basis"], "arrival");
     assert_eq!(lines_of(&stream.rest()), ["it has arrived"]);
+}
+
+#[test]
+fn a_log_without_a_record_has_no_say_in_what_since_went_by() {
+    let world = World::new();
+    world.file("app.log", "2026-11-22T10:00:00Z with a time\n");
+    world.file("empty.log", "");
+    let agent = world.agent(&["@/app.log", "@/empty.log"]);
+    let stream = agent.stream("/events?since=2026-11-22T09:00:00Z&follow=false");
+    assert_eq!(stream.hello().json()["since_basis"], "time");
 }
 
 #[test]

@@ -162,10 +162,22 @@ fn a_rule_may_be_about_some_logs_levels_and_fields_only() {
 fn a_rule_that_cannot_match_fails_the_check_with_file_line_and_key() {
     for (rule, expected) in [
         ("[[drop]]\nmatch = '('", "sidetail.toml:5: drop.match: the pattern \"(\" is no regular expression"),
-        ("[[drop]]\nlog = \"wbe\"\nmatch = 'x'", "sidetail.toml:5: log: there is no log \"wbe\"; there are: app"),
+        ("[[drop]]\nlog = \"wbe\"\nmatch = 'x'", "sidetail.toml:5: drop.log: there is no log \"wbe\"; there are: app"),
         ("[[event]]\nname = \"x\"\nlevel = \"loud\"", "sidetail.toml:6: event.level: \"loud\" is no level"),
         ("[[drop]]", "a rule needs match, log, level, max_level or fields"),
         ("[[drop]]\nmach = 'x'", "sidetail.toml:5"),
+        (
+            "[[drop]]\nmatch = 'a'\n[[drop]]\nmatch = 'x'\nlog = [\"app\", \"w*\"]",
+            "toml:8: drop.log: there is no log \"w*\"; there are: app",
+        ),
+        ("[[drop]]\nmatch = '[^\\s\\S]'", "sidetail.toml:5: drop.match: the pattern \"[^\\\\s\\\\S]\" matches nothing"),
+        ("[[event]]\nname = \"x\"\nlevel = \"error\"\nmax_level = \"warn\"", "toml:4: event: no record is both error or above"),
+        ("[[redact]]\nmatch = 'a(b)'\nwith = '$1x'", "toml:4: redact: with = \"$1x\" stands for the group \"1x\""),
+        ("[[redact]]\nmatch = 'a(b)'\nwith = '${name}'", "stands for the group \"name\""),
+        (
+            "format = \"plain\"\n[[event]]\nname = \"x\"\nfields = { code = '^5' }",
+            "toml:7: event.fields: records of format plain have no fields",
+        ),
     ] {
         let world = World::new();
         world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{rule}\n"));
@@ -174,6 +186,35 @@ fn a_rule_that_cannot_match_fails_the_check_with_file_line_and_key() {
         assert_eq!(output.status.code(), Some(2), "{rule}: {said}");
         assert!(said.contains(expected), "{rule}: {said}");
     }
+}
+
+#[test]
+fn a_rule_that_may_match_passes_the_check() {
+    for rules in [
+        "[[drop]]\nmatch = 'x'\nlog = [\"app\", \"a*\"]\nlevel = \"warn\"\nmax_level = \"warn\"\n",
+        "[[redact]]\nmatch = '(?P<key>a)(b)'\nwith = '$1${2}${key}$$1x $key'\n",
+        "[[event]]\nname = \"x\"\nfields = { code = '^5' }\n",
+    ] {
+        let world = World::new();
+        world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{rules}\n"));
+        let output = world.setup(&["check", "--config", "@/sidetail.toml"]).run();
+        assert!(output.status.success(), "{rules}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn test_rules_takes_lines_for_those_of_a_log_that_there_is() {
+    let world = World::new();
+    world.file("sidetail.toml", "[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n[[drop]]\nmatch = 'x'\n");
+    let output = world.setup(&["test-rules", "--config", "@/sidetail.toml", "--log-name", "web"]).run_with("x\n");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        (output.status.code(), said.contains("--log-name: there is no log \"web\"; there are: app")),
+        (Some(2), true),
+        "{said}"
+    );
+    let output = world.setup(&["test-rules", "--config", "@/sidetail.toml", "--log-name", "app"]).run_with("x\n");
+    assert!(output.status.success());
 }
 
 #[test]
@@ -219,4 +260,35 @@ fn a_rule_may_let_some_through_and_what_it_holds_back_is_counted_and_told() {
     let objects = agent.get("/events?follow=false&from=start&format=ndjson").text();
     let last: serde_json::Value = serde_json::from_str(objects.lines().last().expect("a line")).expect("JSON");
     assert_eq!((&last["event"], &last["data"]["suppressed"]["tick"]), (&"pos".into(), &290.into()));
+}
+
+#[test]
+fn what_several_rules_hold_back_is_told_by_name_while_the_stream_goes_on_and_counted() {
+    let world = World::new();
+    let path = world.path("app.log");
+    let rules = "[[drop]]\nname = \"probes\"\nmatch = 'healthz'\nkeep = \"1/h\"\n[[drop]]\nmatch = 'debug'\nkeep = \"1/h\"\n";
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"{}\"\n{rules}", path.display()));
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    let mut stream = agent.stream("/events");
+    for n in 0..5 {
+        log.line(&format!("2026-11-22T10:00:0{n}Z GET /healthz"));
+    }
+    for n in 0..3 {
+        log.line(&format!("2026-11-22T10:00:0{n}Z debug"));
+    }
+    let mut told = std::collections::BTreeMap::new();
+    while told.values().sum::<u64>() < 6 {
+        let block = stream.next().expect("the stream goes on");
+        for (rule, count) in
+            block.is("pos").then(|| block.json()).iter().filter_map(|pos| pos["suppressed"].as_object()).flatten()
+        {
+            *told.entry(rule.clone()).or_default() += count.as_u64().expect("a number");
+        }
+    }
+    assert_eq!(told, [("probes".to_owned(), 4), ("drop".to_owned(), 2)].into());
+    let metrics = agent.get("/metrics").text();
+    for line in ["sidetail_suppressed_records_total{rule=\"probes\"} 4", "sidetail_suppressed_records_total{rule=\"drop\"} 2"] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
 }
