@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::options::Options;
 use super::schema;
 use super::values::{BasePath, FormatWord, Listen, parsed};
-use crate::event::RESERVED_NAMES;
+use crate::event::{self, RESERVED_NAMES};
 use crate::format::Format;
 use crate::format::level::Level;
 use crate::format::time::Clock;
@@ -389,13 +389,10 @@ impl std::str::FromStr for EventName {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if RESERVED_NAMES.contains(&name) {
             return Err(format!("the event name {name:?} is sidetail's own ({}); choose another", RESERVED_NAMES.join(", ")));
         }
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
-            return Err(format!("{name:?} is no event name: 1 to 64 letters, digits, '.', '_' or '-'"));
-        }
+        event::check_name(name)?;
         Ok(EventName(name.into()))
     }
 }

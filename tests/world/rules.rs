@@ -70,6 +70,10 @@ fn event_asks_for_events_of_some_names_only() {
     };
     assert_eq!(names("event=update"), ["update", "update"]);
     assert_eq!(names("event=update&event=login"), ["update", "login", "update"]);
+    let response = agent.get("/events?event=update,login");
+    assert_eq!(response.status(), 400);
+    let said = response.text();
+    assert!(said.contains("parameter event: \\\"update,login\\\" is no event name") && said.contains("repeat event="), "{said}");
 }
 
 #[test]
