@@ -137,6 +137,19 @@ fn what_a_container_runtime_writes_around_a_line_is_taken_off_and_parts_are_join
     assert_eq!((&objects[2]["level"], &objects[2]["fields"]["msg"]), (&json!("warn"), &json!("x")));
     assert_every_id_resumes(&agent);
 
+    let (_world, agent) = on(
+        &[
+            "2026-11-22T10:00:00Z stdout F 127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 503 5\n",
+            "2026-11-22T10:00:01Z stdout F level=error msg=\"a b\"\n2026-11-22T10:00:02Z stdout F WARN a=b plain\n",
+        ]
+        .concat(),
+        "",
+    );
+    let told: Vec<_> = self::objects(&agent).iter().map(|object| (object["level"].clone(), object["fields"].clone())).collect();
+    assert_eq!((&told[0].0, &told[0].1["status"]), (&json!("error"), &json!(503)), "an access log in a container");
+    assert_eq!((&told[1].0, &told[1].1["msg"]), (&json!("error"), &json!("a b")));
+    assert_eq!(told[2], (json!("warn"), Value::Null));
+
     let entry = |text: &str| json!({"log": text, "stream": "stdout", "time": "2026-11-22T10:00:00Z"}).to_string() + "\n";
     let (_world, agent) = on(&[entry("a \"b\"\n"), entry("half "), entry("whole\n")].concat(), "");
     assert_eq!(agent.lines(EVERYTHING), ["a \"b\"", "half whole"]);
