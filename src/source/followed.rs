@@ -16,7 +16,7 @@ use super::catalog::Log;
 use super::change::{AtPath, Change, decide};
 use super::content::Storage;
 use super::folder::{Folders, Stamp};
-use super::follow::Settings;
+use super::follow::{REPLACED_MAX, Settings};
 use super::generation::{Generation, Late, Phase, open_identical};
 use super::identity::FileIdentity;
 use super::links::is_planted;
@@ -29,8 +29,6 @@ use super::watch::Watch;
 pub const SETTLE: Duration = Duration::from_secs(10);
 /// How many replaced files of a log may be settling at a time: ids name them all.
 const SETTLING_MAX: usize = 2;
-/// How many replaced files of a log are held open at most.
-const REPLACED_MAX: usize = 32;
 
 /// What looking at any log takes.
 pub(super) struct Kit {

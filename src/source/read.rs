@@ -19,8 +19,8 @@ use super::unpack::Budget;
 use crate::event::Reason;
 use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
 
-/// The longest record that counting back through a compressed generation takes into memory, in bytes.
-const LONG_BYTES_MAX: usize = 64 << 20;
+/// The longest record that counting back takes into memory, in bytes.
+pub const LONG_BYTES_MAX: usize = 64 << 20;
 /// The longest record of a compressed file, in bytes: a few bytes there make many, and it is read in one turn.
 pub const PACKED_RECORD_BYTES_MAX: u64 = 1 << 30;
 

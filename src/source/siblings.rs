@@ -29,9 +29,9 @@ pub const SIBLINGS_MAX: usize = 1000;
 /// How many of the newest of them are kept open until it is known what they are.
 const OPEN_MAX: usize = 16;
 /// How long a compressed file is unpacked at most to see whether it holds what another does: the other logs wait.
-const LIKENESS_TIME_MAX: Duration = Duration::from_millis(500);
+pub const LIKENESS_TIME_MAX: Duration = Duration::from_millis(500);
 /// How many bytes of content are unpacked at most for that.
-const LIKENESS_BYTES_MAX: u64 = 1 << 30;
+pub const LIKENESS_BYTES_MAX: u64 = 1 << 30;
 /// How often a directory is listed again because it changed while it was listed.
 const LISTINGS_MAX: usize = 20;
 

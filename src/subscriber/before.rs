@@ -19,7 +19,7 @@ use crate::source::read::{self, Place};
 use crate::source::resolve::{Missing, resolve};
 
 /// How long one request goes back at most, over all its logs.
-const BACK_TIME_MAX: Duration = Duration::from_millis(700);
+pub const BACK_TIME_MAX: Duration = Duration::from_millis(700);
 /// How many lines may have no time until a place counts as one without.
 const PROBED_LINES_MAX: usize = 200;
 

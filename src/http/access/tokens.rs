@@ -15,7 +15,7 @@ pub const TOKENS_MAX: usize = 1000;
 /// A token that is shorter can be guessed, in bytes.
 const STRONG_BYTES: usize = 16;
 /// The longest name of a token, in bytes.
-const NAME_BYTES_MAX: usize = 64;
+pub const NAME_BYTES_MAX: usize = 64;
 
 /// A token, without itself.
 #[derive(Debug, PartialEq)]
