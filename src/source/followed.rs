@@ -21,7 +21,7 @@ use super::generation::{Generation, Late, Phase, open_identical};
 use super::identity::FileIdentity;
 use super::links::is_planted;
 use super::read::Trouble;
-use super::siblings::{Home, Sibling};
+use super::siblings::{Home, SIBLINGS_MAX, Sibling};
 use super::tail::Piece;
 use super::watch::Watch;
 
@@ -267,6 +267,9 @@ impl Followed {
         let error = error.or_else(|| self.sibling_error.clone());
         let nothing_to_come = !self.behind && self.replaced.is_empty() && self.siblings_again.is_none() && error.is_none();
         self.at_rest = nothing_to_come && self.missing_since.is_none() && self.awaited.is_none();
+        let left_out = || self.log.state().left_out.is_some();
+        let too_many = || format!("it has more than {SIBLINGS_MAX} rotated files: the oldest are left out");
+        let error = error.or_else(|| left_out().then(too_many));
         changed | self.report(error)
     }
 

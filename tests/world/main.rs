@@ -31,6 +31,7 @@ mod hostile;
 mod http2;
 mod bad_input;
 mod before;
+mod beyond;
 mod rules;
 mod schema;
 mod shared;
