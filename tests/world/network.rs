@@ -168,6 +168,25 @@ fn a_client_that_vanishes_behind_a_cut_comes_back_beside_its_own_half_open_conne
     again.goes_on_with(&log.write(2));
 }
 
+#[test]
+fn from_one_address_there_are_as_many_connections_as_may_be_and_the_others_are_sent_away() {
+    let (world, network) = (World::new(), Network::new());
+    let mut log = world.log("app.log");
+    let agent = network.agent(&world, &["--max-connections-per-address", "3"]);
+    let mut streams: Vec<Stream> = (0..3).map(|_| agent.stream("/events")).collect();
+    let refused = agent.send(&get("/events").header("Accept", "text/event-stream"));
+    assert_eq!(refused.status(), 200, "an EventSource gives up on anything else");
+    assert!(refused.text().contains("event: busy"));
+    for target in ["/tail", "/logs", "/metrics"] {
+        let refused = agent.get(target);
+        assert_eq!((refused.status(), refused.header("retry-after").is_some()), (503, true), "{target}");
+    }
+    let lines = log.write(3);
+    streams.iter_mut().for_each(|stream| stream.goes_on_with(&lines));
+    streams.pop();
+    eventually("its place is free again", || (agent.get("/logs").status() == 200).then_some(()));
+}
+
 /// nginx before the agent, which hangs up after a second without a byte.
 struct Proxy(Child, SocketAddr);
 
