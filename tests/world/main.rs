@@ -10,6 +10,7 @@ mod cuts;
 mod rotation;
 mod crash;
 mod copytruncate;
+mod delay;
 mod faults;
 mod gaps;
 mod formats;

@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::harness::{Agent, Block, Log, Stream, World, eventually, get};
 
@@ -187,11 +188,11 @@ fn from_one_address_there_are_as_many_connections_as_may_be_and_the_others_are_s
     eventually("its place is free again", || (agent.get("/logs").status() == 200).then_some(()));
 }
 
-/// nginx before the agent, which hangs up after a second without a byte.
+/// nginx before the agent, which hangs up after a while without a byte.
 struct Proxy(Child, SocketAddr);
 
 impl Proxy {
-    fn before(agent: &Agent, world: &World) -> Self {
+    fn before(agent: &Agent, world: &World, patience: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let folder = world.folder().display();
         let text = format!(
@@ -199,7 +200,7 @@ impl Proxy {
              user root; events {{ worker_connections 64; }}\n\
              http {{ access_log off; client_body_temp_path {folder}/t; proxy_temp_path {folder}/t; fastcgi_temp_path {folder}/t;\n\
              uwsgi_temp_path {folder}/t; scgi_temp_path {folder}/t;\n\
-             server {{ listen {free}; location / {{ proxy_pass http://{}; proxy_http_version 1.1; proxy_read_timeout 1s; }} }} }}\n",
+             server {{ listen {free}; location / {{ proxy_pass http://{}; proxy_http_version 1.1; proxy_read_timeout {patience}; }} }} }}\n",
             agent.address()
         );
         let config = world.file("nginx.conf", text);
@@ -230,11 +231,26 @@ fn heartbeats_keep_a_stream_open_through_a_proxy_that_cuts_what_is_idle() {
     let world = World::new();
     let mut log = world.log("app.log");
     let agent = world.agent(&["app=@/app.log", "--heartbeat", "200ms"]);
-    let proxy = Proxy::before(&agent, &world);
+    let proxy = Proxy::before(&agent, &world, "1s");
     let mut stream = Stream::open(get("/events").send(proxy.1));
     stream.goes_on_with(&log.write(1));
     // Three times as long as the proxy waits.
     stream.heartbeat(15);
+    stream.goes_on_with(&log.write(1));
+}
+
+/// Half a minute is what proxies are often told. The heartbeat is the one that there is unless another is asked for.
+#[test]
+fn a_stream_is_open_longer_than_the_half_minute_after_which_a_proxy_cuts_what_is_idle() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["app=@/app.log"]);
+    let proxy = Proxy::before(&agent, &world, "30s");
+    let mut stream = Stream::open(get("/events").send(proxy.1));
+    stream.goes_on_with(&log.write(1));
+    let idle = Instant::now();
+    stream.heartbeat(3);
+    assert!(idle.elapsed() > Duration::from_secs(31), "{:?}", idle.elapsed());
     stream.goes_on_with(&log.write(1));
 }
 
@@ -243,7 +259,7 @@ fn a_stream_that_a_proxy_cut_goes_on_without_a_loss() {
     let world = World::new();
     let mut log = world.log("app.log");
     let agent = world.agent(&["app=@/app.log", "--heartbeat", "60s"]);
-    let proxy = Proxy::before(&agent, &world);
+    let proxy = Proxy::before(&agent, &world, "1s");
     let mut stream = Stream::open(get("/events").send(proxy.1));
     let mut id = stream.hello().id().to_owned();
     let mut came = Vec::new();
