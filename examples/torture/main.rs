@@ -23,7 +23,11 @@ use writer::Rotation;
 
 /// What the command line says.
 #[derive(Clone, Parser)]
-#[command(name = "torture", about = "Rotates a log under a fast writer and counts what its readers lose")]
+#[command(
+    name = "torture",
+    about = "Rotates a log under a fast writer and counts what its readers lose",
+    args_override_self = true
+)]
 struct Options {
     /// How long to write: in all, or for the soak
     #[arg(long = "for", default_value = "30s", value_parser = humantime::parse_duration, value_name = "TIME")]

@@ -119,7 +119,7 @@ fn operate(
 ) -> io::Result<()> {
     let (began, mut kills, mut stops, mut told, mut most) = (Instant::now(), 0, 0, 0, (0, 0));
     while began.elapsed() < options.time {
-        sleep(chance.time(500, 5000));
+        sleep(chance.time(500, 5000).min(options.time.saturating_sub(began.elapsed())));
         // Before it is killed: what a young one takes says little.
         let (memory, files) = agent.takes();
         most = (most.0.max(memory), most.1.max(files));
@@ -135,7 +135,7 @@ fn operate(
             kills += 1;
         }
         let minute = began.elapsed().as_secs() / 60;
-        if minute > told {
+        if minute > told || began.elapsed() >= options.time {
             told = minute;
             let writers: Vec<_> = written.iter().map(|writer| writer.lock().expect("no writer panics")).collect();
             let lines: u64 = writers.iter().map(|writer| writer.next).sum();
@@ -149,9 +149,11 @@ fn operate(
             };
             let (came, doubled) = (sum(|tally| tally.counts.came), sum(|tally| tally.counts.doubled));
             println!(
-                "{minute} min: {lines} lines, {rotations} rotations, {kills} kills, {stops} stops; {came} delivered, \
+                "{} s: {lines} lines, {rotations} rotations, {kills} kills, {stops} stops; {came} delivered, \
                  {doubled} doubled; {memory} MiB, {files} files open, at most {} and {}",
-                most.0, most.1
+                began.elapsed().as_secs(),
+                most.0,
+                most.1
             );
         }
     }

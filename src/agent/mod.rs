@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use crate::config::{Config, Supervision};
+use crate::config::{Config, SOCKETS_MAX, Supervision, file};
 use crate::http::access::tokens::Tokens;
 use crate::http::{self, Listener, Manners};
 use crate::source::follow;
@@ -56,7 +56,7 @@ pub fn serve(
     let (logs, follower) = follow::follow(config.logs.clone(), following(&config, share.log_files, budget))?;
     let feed =
         Feed::new(logs, ruling(&config, 0), Limits { subscribers_max: share.subscribers, shared_bytes_max: budget.shared_bytes });
-    let (manners, mannered) = watch::channel(Arc::new(manners(&config)));
+    let (manners, mannered) = watch::channel(Arc::new(manners(&config, share.log_files, budget)));
     let settings = http::Settings {
         base_path: config.base_path.clone(),
         manners: mannered,
@@ -94,7 +94,7 @@ pub fn serve(
 fn following(config: &Config, open_files_max: usize, budget: Budget) -> follow::Settings {
     follow::Settings {
         watch: config.watch,
-        hot_tail_bytes: config.hot_tail_bytes.unwrap_or(budget.hot_tail_bytes),
+        hot_tail_bytes: hot_tail_bytes(config, budget),
         hold_time: config.hold_time,
         links: config.links,
         hold_bytes: config.hold_bytes,
@@ -113,7 +113,7 @@ fn ruling(config: &Config, first: usize) -> Ruling {
     }
 }
 
-fn manners(config: &Config) -> Manners {
+fn manners(config: &Config, log_files_max: usize, budget: Budget) -> Manners {
     Manners {
         heartbeat: config.heartbeat,
         retry: config.retry,
@@ -123,9 +123,28 @@ fn manners(config: &Config) -> Manners {
         trusted_proxies: config.trusted_proxies.clone(),
         connections_per_address_max: config.connections_per_address_max,
         allow_origins: config.allow_origins.clone(),
+        limits: limits(config, log_files_max, budget),
         config_read: SystemTime::now(),
         config_is_good: true,
     }
+}
+
+/// The limits that the server knows nothing of, by the names of `docs/limits.md`.
+fn limits(config: &Config, log_files_max: usize, budget: Budget) -> Vec<(&'static str, u64)> {
+    vec![
+        ("line-bytes", config.line_bytes_max as u64),
+        ("hot-tail-bytes", hot_tail_bytes(config, budget) as u64),
+        ("hold-bytes", config.hold_bytes),
+        ("hold-seconds", config.hold_time.as_secs()),
+        ("shared-bytes", budget.shared_bytes as u64),
+        ("log-files", log_files_max as u64),
+        ("config-bytes", file::FILE_BYTES_MAX),
+        ("sockets", SOCKETS_MAX as u64),
+    ]
+}
+
+fn hot_tail_bytes(config: &Config, budget: Budget) -> usize {
+    config.hot_tail_bytes.unwrap_or(budget.hot_tail_bytes)
 }
 
 fn warn_of_weak(tokens: &Tokens) {

@@ -101,7 +101,7 @@ impl<'a> Reloader<'a> {
                     shown.show(new);
                 }
                 self.config.tokens = credentials.tokens;
-                let mut now = manners(&self.config);
+                let mut now = manners(&self.config, self.parts.log_files_max, self.parts.budget);
                 now.config_read = self.parts.manners.borrow().config_read;
                 self.parts.manners.send_replace(Arc::new(now));
                 // Said when it holds.
@@ -126,7 +126,7 @@ impl<'a> Reloader<'a> {
         follower.follow_instead(config.logs.clone(), following(&config, *log_files_max, *budget));
         feed.look().await;
         feed.logs_changed(first);
-        sender.send_replace(Arc::new(manners(&config)));
+        sender.send_replace(Arc::new(manners(&config, *log_files_max, *budget)));
         if let (Some(shown), Some(new)) = (&self.config.tls, &config.tls) {
             shown.show(new);
         }

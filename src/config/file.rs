@@ -25,7 +25,7 @@ use crate::subscriber::rules::{DropRule, EventData, EventRule, Redact, Rules};
 use crate::subscriber::scope::Scope;
 
 /// The largest config file, in bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// `[[log]]`
 #[derive(Clone, Debug, Deserialize)]

@@ -26,7 +26,7 @@ use crate::source::watch::WatchMode;
 use crate::subscriber::layout::Layout;
 use crate::subscriber::rules::Rules;
 use options::{LogFormat, Options};
-pub use supervision::{Supervision, handed_over, supervision};
+pub use supervision::{SOCKETS_MAX, Supervision, handed_over, supervision};
 use values::{Count, LineSize, Listen, Period, Size, Time};
 
 /// Follows log files and serves their lines as Server-Sent Events that resume exactly where a client left off.

@@ -9,7 +9,7 @@ use listenfd::ListenFd;
 use crate::http::Listener;
 
 /// The most sockets that are taken over.
-const SOCKETS_MAX: usize = 16;
+pub const SOCKETS_MAX: usize = 16;
 
 /// Who looks after us.
 #[derive(Debug, Default)]

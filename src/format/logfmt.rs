@@ -10,7 +10,7 @@ use super::time::Clock;
 use super::{Meaning, is_level, is_time};
 
 /// A line has at most so many pairs; what follows is text.
-const PAIRS_MAX: usize = 200;
+pub const PAIRS_MAX: usize = 200;
 
 /// The pairs of a line, in order; words without `=` between them are passed over.
 pub fn pairs(line: &[u8]) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {

@@ -6,7 +6,7 @@ mod colours;
 pub mod fields;
 pub mod json;
 pub mod level;
-mod logfmt;
+pub mod logfmt;
 pub mod time;
 pub mod trace;
 pub mod wrapped;

@@ -141,7 +141,8 @@ pub fn gather(form: Form, feed: &Feed, server: &Server) -> String {
         ("connections-per-address", server.manners.connections_per_address_max as u64),
         ("subscribers", feed.subscribers_max() as u64),
     ];
-    for (limit, value) in set.into_iter().chain(limits::fixed()) {
+    let other = server.manners.limits.iter().copied().chain(limits::fixed());
+    for (limit, value) in set.into_iter().chain(other) {
         text.sample(&[("limit", limit)], value);
     }
     process(&mut text, server.started);

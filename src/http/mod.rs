@@ -80,6 +80,8 @@ pub struct Manners {
     pub connections_per_address_max: usize,
     /// Origins whose pages may read.
     pub allow_origins: Vec<String>,
+    /// What else can be set and limits something, by the names of `docs/limits.md`; for `/metrics`.
+    pub limits: Vec<(&'static str, u64)>,
     /// When the config was read that holds now.
     pub config_read: SystemTime,
     /// Whether it could be taken over when it was last read.

@@ -9,14 +9,12 @@ use memchr::memchr;
 use super::catalog::Log;
 use super::content::{Content, READ_BYTES, Storage};
 use super::generation::Generation;
-use super::read::{Place, Trouble};
+use super::read::{LONG_BYTES_MAX, Place, Trouble};
 use super::split::{Line, lines};
 use crate::event::Reason;
 
 /// How much of a compressed file is unpacked for one step back, in bytes: going back in one is dear.
 const PACKED_BYTES: usize = 4 << 20;
-/// The longest record that is gone back over, in bytes.
-const LONG_BYTES_MAX: usize = 64 << 20;
 
 /// Up to where the generations of a log were read, by serial; what is not in it was not begun.
 pub type Bounds = BTreeMap<u64, u64>;

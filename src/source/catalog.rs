@@ -54,6 +54,8 @@ pub struct LogState {
     pub present: bool,
     /// What is wrong with it, in words.
     pub error: Option<String>,
+    /// The newest of the rotated files that are none of its generations, as there are too many.
+    pub left_out: Option<String>,
     /// How the latest generations came to follow the ones before them, by serial.
     pub successions: BTreeMap<u64, Succession>,
 }

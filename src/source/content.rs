@@ -18,7 +18,7 @@ use crate::position::HEAD_BYTES_MAX;
 /// How much is read from a file at once, in bytes.
 pub const READ_BYTES: usize = 128 * 1024;
 /// The most NUL bytes that are looked through for the first byte of content.
-const HOLE_BYTES_MAX: u64 = 1 << 30;
+pub const HOLE_BYTES_MAX: u64 = 1 << 30;
 /// The same in a compressed file, where a few bytes make many.
 pub const PACKED_HOLE_BYTES_MAX: u64 = 64 << 20;
 

@@ -21,6 +21,9 @@ use super::pattern::{Found, LogPattern};
 use super::watch::{Alarm, Rung, Watch, WatchMode};
 use crate::position::SourceId;
 
+/// How many replaced files of a log are held open at most.
+pub const REPLACED_MAX: usize = 32;
+
 /// How the follower goes about it.
 #[derive(Clone, Debug)]
 pub struct Settings {

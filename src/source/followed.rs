@@ -16,12 +16,12 @@ use super::catalog::Log;
 use super::change::{AtPath, Change, decide};
 use super::content::Storage;
 use super::folder::{Folders, Stamp};
-use super::follow::Settings;
+use super::follow::{REPLACED_MAX, Settings};
 use super::generation::{Generation, Late, Phase, open_identical};
 use super::identity::FileIdentity;
 use super::links::is_planted;
 use super::read::Trouble;
-use super::siblings::{Home, Sibling};
+use super::siblings::{Home, SIBLINGS_MAX, Sibling};
 use super::tail::Piece;
 use super::watch::Watch;
 
@@ -29,8 +29,6 @@ use super::watch::Watch;
 pub const SETTLE: Duration = Duration::from_secs(10);
 /// How many replaced files of a log may be settling at a time: ids name them all.
 const SETTLING_MAX: usize = 2;
-/// How many replaced files of a log are held open at most.
-const REPLACED_MAX: usize = 32;
 
 /// What looking at any log takes.
 pub(super) struct Kit {
@@ -269,6 +267,9 @@ impl Followed {
         let error = error.or_else(|| self.sibling_error.clone());
         let nothing_to_come = !self.behind && self.replaced.is_empty() && self.siblings_again.is_none() && error.is_none();
         self.at_rest = nothing_to_come && self.missing_since.is_none() && self.awaited.is_none();
+        let left_out = || self.log.state().left_out.is_some();
+        let too_many = || format!("it has more than {SIBLINGS_MAX} rotated files: the oldest are left out");
+        let error = error.or_else(|| left_out().then(too_many));
         changed | self.report(error)
     }
 

@@ -142,6 +142,9 @@ impl Followed {
         self.siblings = found.siblings.iter().map(|(sibling, _)| sibling.clone()).collect();
         self.all_siblings = found.is_sure;
         self.sibling_error = found.error;
+        if found.is_sure {
+            self.leave_out(&found.older);
+        }
         let pause = if found.is_sure { UNREADABLE_PAUSE } else { Duration::ZERO };
         self.siblings_again = (found.again || !found.is_sure).then(|| Instant::now() + pause);
         let at = |generation: &Generation| self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
@@ -153,6 +156,21 @@ impl Followed {
             }
         });
         found.siblings
+    }
+
+    /// Lets go of what is in rotated files that are too many, and notes that they are there.
+    fn leave_out(&self, older: &[Sibling]) {
+        if older.is_empty() && self.log.state().left_out.is_none() {
+            return;
+        }
+        let name = older.last().and_then(|newest| newest.path.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let older: HashSet<FileIdentity> = older.iter().map(|sibling| sibling.identity).collect();
+        self.log.update(|state| {
+            state.left_out = name;
+            state.generations.retain(|generation| {
+                generation.phase != Phase::Settled || generation.held.is_some() || !older.contains(&generation.identity)
+            });
+        });
     }
 
     /// Takes in the generations that came and went between two looks, before `next`; how `next` follows the last of them.

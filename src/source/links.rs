@@ -52,7 +52,7 @@ pub fn open_inside(folder: &Path, path: &Path, flags: OFlags) -> io::Result<File
 }
 
 /// How many links a way may go by, as the kernel has it.
-const LINKS_MAX: usize = 40;
+pub const LINKS_MAX: usize = 40;
 
 /// Opens `path` for reading wherever links lead, unless somebody made one to have us read what is not theirs: a link that
 /// leads out of its own folder counts only from root, from the user that we run as, and from whoever owns the file. What is

@@ -17,7 +17,7 @@ const DIRECTORY_GLOB: &str = "*.log";
 /// The longest name of a log, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 /// How many directories deep `**` looks.
-const DEPTH_MAX: usize = 16;
+pub const DEPTH_MAX: usize = 16;
 
 /// Where logs are: `[NAME=]PATTERN`, a path, a glob, or a directory.
 #[derive(Clone, Debug)]

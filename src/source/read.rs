@@ -19,8 +19,8 @@ use super::unpack::Budget;
 use crate::event::Reason;
 use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
 
-/// The longest record that counting back through a compressed generation takes into memory, in bytes.
-const LONG_BYTES_MAX: usize = 64 << 20;
+/// The longest record that counting back takes into memory, in bytes.
+pub const LONG_BYTES_MAX: usize = 64 << 20;
 /// The longest record of a compressed file, in bytes: a few bytes there make many, and it is read in one turn.
 pub const PACKED_RECORD_BYTES_MAX: u64 = 1 << 30;
 
@@ -370,27 +370,37 @@ pub fn tip_in_file(generation: &Generation, offset: u64, budget: &Arc<Budget>) -
     if tip.len() < length { Err(Trouble::Changed(Reason::Truncated)) } else { Ok(tip.into()) }
 }
 
-/// The starts of a log's last `count` records that `keep` keeps, the newest first: serial and offset. Stops at a
-/// generation that can't be read.
-pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut dyn FnMut(&Line<'_>) -> bool) -> Vec<(u64, u64)> {
+/// The last records of a log.
+#[derive(Debug, Default)]
+pub struct Last {
+    /// Where they start, the newest first: serial and offset.
+    pub starts: Vec<(u64, u64)>,
+    /// The generation that could not be read, so that no more were found.
+    pub stopped_by: Option<Generation>,
+}
+
+/// The starts of a log's last `count` records that `keep` keeps. Stops at a generation that can't be read.
+pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut dyn FnMut(&Line<'_>) -> bool) -> Last {
     let generations = log.state().generations.clone();
-    let mut starts = Vec::new();
-    for generation in generations.iter().rev() {
-        let wanted = count - starts.len();
+    let mut last = Last::default();
+    // What is in no file does not exist any more.
+    for generation in generations.iter().rev().filter(|generation| generation.storage != Storage::Lost) {
+        let wanted = count - last.starts.len();
         if wanted == 0 {
             break;
         }
         let found = match generation.open() {
             Ok(mut content @ Content::Packed(_)) => last_forward(&mut content, generation, wanted, line_bytes_max, keep),
             Ok(mut content) => last_backward(&mut content, generation, wanted, line_bytes_max, keep),
-            Err(_) => break,
+            Err(error) => Err(error.into()),
         };
         match found {
-            Ok(offsets) => starts.extend(offsets.into_iter().map(|offset| (generation.serial, offset))),
-            Err(_) => break,
+            Ok(offsets) => last.starts.extend(offsets.into_iter().map(|offset| (generation.serial, offset))),
+            Err(Trouble::Gone) => {}
+            Err(_) => return Last { stopped_by: Some(generation.clone()), ..last },
         }
     }
-    starts
+    last
 }
 
 fn last_backward(

@@ -36,7 +36,7 @@ pub struct Resolved {
     pub copies: Vec<u64>,
 }
 
-/// What an id asked for and can't be given.
+/// What was asked for and can't be given.
 #[derive(Clone, Debug)]
 pub struct Missing {
     /// Why.
@@ -47,6 +47,12 @@ pub struct Missing {
     pub certain: bool,
     /// Whether records may come twice.
     pub may_repeat: bool,
+}
+
+/// What is missing before the first generation of `log`, where rotated files are left out.
+pub fn left_out(log: &Log) -> Option<Missing> {
+    let file = log.state().left_out.clone()?;
+    Some(Missing { reason: Reason::Budget, file: Some(file), certain: false, may_repeat: false })
 }
 
 /// What a generation says of a position.
@@ -123,6 +129,7 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
     }
     if places.is_empty() {
         let first = missing.pop().map(|(_, why)| why).or_else(|| Some((vanished_empty(positions, &generations)?, None)));
+        let first = first.or_else(|| Some((left_out(log).filter(|_| !names_first(positions, &generations))?, None)));
         let (missing, place) = first.map_or((None, None), |(missing, place)| (Some(missing), place.or_else(|| start(log))));
         let places = place.into_iter().collect();
         return Resolved { places, missing, several: BTreeMap::new(), named: BTreeSet::new(), copies: Vec::new() };
@@ -158,6 +165,12 @@ fn vanished_empty(positions: &[Position], generations: &[Generation]) -> Option<
     let vanished = positions.iter().all(|position| position.hint != Hint::NO_FILE && !there(position));
     let packed = generations.iter().any(|generation| generation.storage.is_compressed());
     (vanished && !packed).then_some(Missing { reason: Reason::Gone, file: None, certain: false, may_repeat: false })
+}
+
+/// Whether one of `positions` is at the beginning of the first file: what is missing before it was told then.
+fn names_first(positions: &[Position], generations: &[Generation]) -> bool {
+    let first = generations.iter().find(|generation| generation.storage != Storage::Lost && !generation.is_empty());
+    first.is_some_and(|first| positions.iter().any(|position| first.was_at(position.hint)))
 }
 
 /// Places in earlier generations that grew after the id of the place `newest` was minted, which does not name them.
@@ -204,6 +217,9 @@ fn find(log: &Log, generations: &[Generation], position: &Position, budget: &Arc
         (_, []) => {}
     }
     let Some((generation, verdict)) = near else {
+        if let Some(missing) = left_out(log) {
+            return Err((Missing { may_repeat: true, ..missing }, None));
+        }
         let unreadable = generations.iter().find(|generation| generation.is_unreadable());
         let reason = if unreadable.is_some() { Reason::Unreadable } else { Reason::Gone };
         let missing = Missing { reason, file: unreadable.and_then(file_of), certain: false, may_repeat: true };

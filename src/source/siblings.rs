@@ -6,11 +6,7 @@ use std::collections::HashSet;
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering as Order};
 use std::time::{Duration, SystemTime};
-
-use bytes::Bytes;
-use tracing::warn;
 
 use super::append::sentence;
 use super::catalog::LogState;
@@ -23,15 +19,16 @@ use super::read::{Trouble, tip_in_file, tip_in_memory};
 use super::rotation::{Suffix, by_age, is_compressed_name};
 use super::strength::is_strong;
 use super::unpack::Budget;
+use bytes::Bytes;
 
-/// The most rotated files of one log that are looked at; older ones are as if they were gone.
+/// The most rotated files of one log that are looked at; older ones are left out, and readers who would come to them are told.
 pub const SIBLINGS_MAX: usize = 1000;
 /// How many of the newest of them are kept open until it is known what they are.
 const OPEN_MAX: usize = 16;
 /// How long a compressed file is unpacked at most to see whether it holds what another does: the other logs wait.
-const LIKENESS_TIME_MAX: Duration = Duration::from_millis(500);
+pub const LIKENESS_TIME_MAX: Duration = Duration::from_millis(500);
 /// How many bytes of content are unpacked at most for that.
-const LIKENESS_BYTES_MAX: u64 = 1 << 30;
+pub const LIKENESS_BYTES_MAX: u64 = 1 << 30;
 /// How often a directory is listed again because it changed while it was listed.
 const LISTINGS_MAX: usize = 20;
 
@@ -72,9 +69,19 @@ pub struct Sibling {
     suffix: Suffix,
 }
 
-/// The rotated files of a log, the oldest first, and whether none of them is missing: a rename during the listing would hide
-/// a file, so it lists again until nothing changed meanwhile.
-pub fn siblings(home: &Home, folders: &mut Folders) -> (Vec<Sibling>, bool) {
+/// The rotated files of a log, as they were found.
+struct Listing {
+    /// The newest of them, as many as are looked at, the oldest first.
+    siblings: Vec<Sibling>,
+    /// Those before them, the oldest first.
+    older: Vec<Sibling>,
+    /// Whether none is missing.
+    is_sure: bool,
+}
+
+/// Lists the rotated files of a log. A rename during the listing would hide a file, so it lists again until nothing changed
+/// meanwhile.
+fn siblings(home: &Home, folders: &mut Folders) -> Listing {
     let (mut before, mut is_sure) = (list(home, folders), false);
     for _ in 0..LISTINGS_MAX {
         let now = list(home, folders);
@@ -85,13 +92,8 @@ pub fn siblings(home: &Home, folders: &mut Folders) -> (Vec<Sibling>, bool) {
         }
         before = now;
     }
-    let skipped = before.len().saturating_sub(SIBLINGS_MAX);
-    static IS_SAID: AtomicBool = AtomicBool::new(false);
-    if skipped > 0 && !IS_SAID.swap(true, Order::Relaxed) {
-        let path = home.live.display().to_string();
-        warn!(path, left_out = skipped, "a log has more than {SIBLINGS_MAX} rotated files: the oldest are left out");
-    }
-    (before.split_off(skipped), is_sure)
+    let siblings = before.split_off(before.len().saturating_sub(SIBLINGS_MAX));
+    Listing { siblings, older: before, is_sure }
 }
 
 fn list(home: &Home, folders: &mut Folders) -> Vec<Sibling> {
@@ -174,6 +176,8 @@ pub type OpenedSibling = (Generation, Option<File>);
 pub struct Found {
     /// All of them, the oldest first; those that were not known already with their generation.
     pub siblings: Vec<(Sibling, Option<OpenedSibling>)>,
+    /// Those before them, the oldest first: they are too many.
+    pub older: Vec<Sibling>,
     /// What is wrong with one of them, in words.
     pub error: Option<String>,
     /// Whether one of them can't be read now, but perhaps later.
@@ -189,8 +193,9 @@ pub fn open_siblings(home: &Home, folders: &mut Folders, known: impl Fn(&FileIde
     for _ in 0..LISTINGS_MAX {
         found = Found::default();
         let mut gone = false;
-        let (siblings, is_sure) = siblings(home, folders);
+        let Listing { siblings, older, is_sure } = siblings(home, folders);
         found.is_sure = is_sure;
+        found.older = older;
         let old = siblings.len().saturating_sub(OPEN_MAX);
         for (place, sibling) in siblings.into_iter().enumerate() {
             let opened = if known(&sibling.identity) {
@@ -281,7 +286,7 @@ mod tests {
         }
         let name = |sibling: &Sibling| sibling.path.file_name().unwrap().to_str().unwrap().to_string();
         let home = Home { live: folder.path().join("app.log"), rotated: None, bounds: None };
-        siblings(&home, &mut Folders::default()).0.iter().map(name).collect()
+        siblings(&home, &mut Folders::default()).siblings.iter().map(name).collect()
     }
 
     #[test]

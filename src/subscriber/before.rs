@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::join::{Joined, Joiner, Spot};
 use super::reader::Reader;
-use super::start::{Counting, EarlyGap, Started};
+use super::start::{Counting, EarlyGap, Started, before_all};
 use crate::position::{Cursor, Position};
 use crate::source::back::{Back, Bounds, back, bounds};
 use crate::source::catalog::Log;
@@ -19,7 +19,7 @@ use crate::source::read::{self, Place};
 use crate::source::resolve::{Missing, resolve};
 
 /// How long one request goes back at most, over all its logs.
-const BACK_TIME_MAX: Duration = Duration::from_millis(700);
+pub const BACK_TIME_MAX: Duration = Duration::from_millis(700);
 /// How many lines may have no time until a place counts as one without.
 const PROBED_LINES_MAX: usize = 200;
 
@@ -62,6 +62,8 @@ pub fn before(selected: &[Arc<Log>], cut: &Cut, count: usize, counting: &mut Cou
         let back = records_back(log, &bounds, count, until, counting);
         found.push(Found { log: log.clone(), places, bounds, back });
     }
+    let to_beginning = |found: &Found| found.back.reached.is_none() && found.back.found.len() < count && !found.bounds.is_empty();
+    gaps.extend(found.iter().filter(|found| to_beginning(found)).filter_map(|found| before_all(&found.log)));
     let readers = merged(&mut found, count, counting);
     Started { readers, gaps, resumed: false, basis: None }
 }

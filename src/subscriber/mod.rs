@@ -36,6 +36,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, SourceId};
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use crate::source::interest::{Errand, Interest};
+pub use before::BACK_TIME_MAX;
 use counts::{Behind, Counts};
 use filter::Filter;
 use grant::Grant;

@@ -16,8 +16,8 @@ use crate::event::{Basis, Reason};
 use crate::position::{Cursor, Position};
 use crate::source::catalog::Log;
 use crate::source::generation::Generation;
-use crate::source::read::{self, Place};
-use crate::source::resolve::{Missing, resolve};
+use crate::source::read::{self, Last, Place};
+use crate::source::resolve::{Missing, file_of, left_out, resolve};
 use crate::source::split::Line;
 
 /// What stands for the id of the last event that there is.
@@ -87,16 +87,22 @@ pub struct Counting<'a> {
 /// Finds the places where readers of `selected` start; `known` are all logs that their reader may know of. Reads files:
 /// blocks.
 pub fn start(known: &[Arc<Log>], selected: &[Arc<Log>], start: &Start, counting: &mut Counting<'_>) -> Started {
-    let fresh = |readers| Started { readers, gaps: Vec::new(), resumed: false, basis: None };
+    let fresh = |readers, gaps| Started { readers, gaps, resumed: false, basis: None };
     let each = |places: &dyn Fn(&Log) -> Vec<Place>| {
         selected.iter().map(|log| Reader::new(log.clone(), places(log))).collect::<Vec<_>>()
     };
     match start {
-        Start::Now | Start::Tail(0) => fresh(each(&read::ends)),
-        Start::Oldest => fresh(each(&|log| read::start(log).into_iter().collect())),
+        Start::Now | Start::Tail(0) => fresh(each(&read::ends), Vec::new()),
+        Start::Oldest => fresh(
+            each(&|log| read::start(log).into_iter().collect()),
+            selected.iter().filter_map(|log| before_all(log)).collect(),
+        ),
         Start::Offset(offset) => at_offset(selected, *offset),
         Start::Since(time) => since(selected, *time, counting),
-        Start::Tail(count) => fresh(back_from_end(selected, *count, counting)),
+        Start::Tail(count) => {
+            let (readers, gaps) = back_from_end(selected, *count, counting);
+            fresh(readers, gaps)
+        }
         Start::Before { id, count } if id == END => before(selected, &Cut::End, *count, counting),
         Start::Before { id, count } => match id.parse::<Cursor>() {
             Ok(cursor) => before(selected, &Cut::At(cursor), *count, counting),
@@ -116,6 +122,11 @@ pub fn start(known: &[Arc<Log>], selected: &[Arc<Log>], start: &Start, counting:
     }
 }
 
+/// What is missing before the first record that there is of a log.
+pub(super) fn before_all(log: &Log) -> Option<EarlyGap> {
+    left_out(log).map(|missing| EarlyGap { log: Some(log.name.to_string()), missing })
+}
+
 fn missing(reason: Reason) -> Missing {
     Missing { reason, file: None, certain: false, may_repeat: true }
 }
@@ -126,6 +137,7 @@ fn after(known: &[Arc<Log>], selected: &[Arc<Log>], cursor: &Cursor) -> Started 
         let own: Vec<Position> = cursor.positions().iter().filter(|position| position.source == log.source).copied().collect();
         if own.is_empty() {
             // The id's stream did not know this log: all of it is new.
+            gaps.extend(before_all(log));
             readers.push(Reader::new(log.clone(), read::start(log).into_iter().collect()));
             continue;
         }
@@ -161,17 +173,24 @@ fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
 }
 
 /// Counts back over all logs together, by the times in their records. Where a record's time is not known its file's is:
-/// the records of the file that was written last are the last.
-fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_>) -> Vec<Reader> {
-    let mut found = Vec::new();
+/// the records of the file that was written last are the last. A log that has not so many, and of which not all could be
+/// looked through, has a gap.
+fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_>) -> (Vec<Reader>, Vec<EarlyGap>) {
+    let (mut found, mut gaps) = (Vec::new(), Vec::new());
     for (index, log) in selected.iter().enumerate() {
         let line_bytes_max = counting.line_bytes_max;
         let newest = log.state().newest().map_or(0, |newest| newest.serial);
-        let starts = if (counting.way)(log, newest).joins() {
+        let Last { starts, stopped_by } = if (counting.way)(log, newest).joins() {
             last_joined(log, count, counting)
         } else {
             read::last_records(log, count, line_bytes_max, &mut |line| (counting.keeps)(log, line))
         };
+        if starts.len() < count {
+            let unread =
+                stopped_by.map(|unread| Missing { file: file_of(&unread), may_repeat: false, ..missing(Reason::Unreadable) });
+            let unread = unread.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing });
+            gaps.extend(unread.or_else(|| before_all(log)));
+        }
         // Each log's records are in order already, whatever they say; a stable sort keeps them so.
         let mut latest: Option<Timestamp> = None;
         let times = if selected.len() > 1 { times(log, &starts, counting) } else { HashMap::new() };
@@ -190,7 +209,7 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
         let places = place.map_or_else(|| read::ends(log), |place| with_growing(log, place));
         Reader::new(log.clone(), places)
     };
-    selected.iter().enumerate().map(place).collect()
+    (selected.iter().enumerate().map(place).collect(), gaps)
 }
 
 /// The times of the records of a log that start at `starts`, the newest first, where they carry one.
@@ -209,12 +228,12 @@ fn times(log: &Log, starts: &[(u64, u64)], counting: &Counting<'_>) -> HashMap<(
 
 /// The starts of the last `count` records of a log whose lines are put together, the newest first. Reads more and more of
 /// its last lines until they hold so many.
-fn last_joined(log: &Log, count: usize, counting: &mut Counting<'_>) -> Vec<(u64, u64)> {
+fn last_joined(log: &Log, count: usize, counting: &mut Counting<'_>) -> Last {
     let mut lines = count.saturating_mul(4).saturating_add(64);
     loop {
-        let starts = read::last_records(log, lines, counting.line_bytes_max, &mut |_| true);
-        let Some(&(serial, offset)) = starts.last() else { return Vec::new() };
-        let Ok(from) = read::place_at(log, serial, offset) else { return Vec::new() };
+        let Last { starts, stopped_by } = read::last_records(log, lines, counting.line_bytes_max, &mut |_| true);
+        let place = starts.last().map(|&(serial, offset)| read::place_at(log, serial, offset));
+        let Some(Ok(from)) = place else { return Last { starts: Vec::new(), stopped_by } };
         let (mut joiner, mut found) = (Joiner::default(), Vec::new());
         let mut keep = |joined: Option<Joined>| {
             let kept = joined.filter(|joined| (counting.keeps)(log, &joined.line(counting.line_bytes_max)));
@@ -229,7 +248,7 @@ fn last_joined(log: &Log, count: usize, counting: &mut Counting<'_>) -> Vec<(u64
         }
         // The first may be the end of one that begins before.
         if starts.len() < lines || found.len() > count {
-            return found.into_iter().rev().take(count).collect();
+            return Last { starts: found.into_iter().rev().take(count).collect(), stopped_by };
         }
         lines = lines.saturating_mul(4);
     }
@@ -237,15 +256,24 @@ fn last_joined(log: &Log, count: usize, counting: &mut Counting<'_>) -> Vec<(u64
 
 /// The first records that are not older than a time.
 fn since(selected: &[Arc<Log>], time: Timestamp, counting: &Counting<'_>) -> Started {
-    let mut basis = None;
+    let (mut basis, mut gaps) = (None, Vec::new());
     let reader = |log: &Arc<Log>| {
         let (place, by) = since::find(log, time, counting.time_of, counting.line_bytes_max);
+        // What is older may be late enough, too.
+        if place.is_some() && place.map(|place| (place.serial, place.position.offset)) == first(log) {
+            gaps.extend(before_all(log));
+        }
         // Of several logs the least sure is told; one without a record is none.
         basis = if log.state().generations.iter().all(Generation::is_empty) { basis } else { basis.max(Some(by)) };
         Reader::new(log.clone(), place.map_or_else(|| read::ends(log), |place| with_growing(log, place)))
     };
     let readers = selected.iter().map(reader).collect();
-    Started { readers, gaps: Vec::new(), resumed: false, basis: basis.or(Some(Basis::Arrival)) }
+    Started { readers, gaps, resumed: false, basis: basis.or(Some(Basis::Arrival)) }
+}
+
+/// Where a log begins, as serial and offset.
+fn first(log: &Log) -> Option<(u64, u64)> {
+    read::start(log).map(|place| (place.serial, place.position.offset))
 }
 
 /// `place`, and the ends of earlier generations that can still grow: what they hold already is before the start.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Agent, Block, Log, Stream, World, get};
+use crate::harness::{Agent, Block, Log, Stream, World, get, lines_of};
 
 const EVERYTHING: &str = "/events?from=start&follow=false";
 
@@ -323,5 +323,22 @@ fn files_that_were_deleted_unseen_are_told_to_whoever_comes_back_later() {
         let gap = stream.next().expect("a gap");
         assert!(gap.is("gap"), "{gap:?}, {since} files later");
         stream.goes_on_with(&new);
+    }
+}
+
+/// Whoever asks for so many of the last records must not take those of a file that can't be read for ones that never were.
+#[test]
+fn the_last_records_are_fewer_than_asked_for_with_a_gap_where_a_file_could_not_be_looked_through() {
+    let world = World::new();
+    world.file("app.log.2", "2026-11-22T10:00:00Z in the oldest file\n");
+    world.file("app.log.1.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03 no gzip at all, whatever it begins with");
+    world.file("app.log", "one\ntwo\n");
+    let agent = world.agent(&["app=@/app.log"]);
+    assert_eq!(agent.lines("/events?tail=2&follow=false"), ["one", "two"]);
+    for query in ["tail=3", "tail=3&match=o"] {
+        let blocks = agent.events(&format!("/events?{query}&follow=false"));
+        let gap = blocks[0].json();
+        assert!(blocks[0].is("gap") && gap["reason"] == "unreadable" && gap["file"] == "app.log.1.gz", "{gap}");
+        assert_eq!(lines_of(&blocks[1..]), ["one", "two"]);
     }
 }

@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::harness::{Agent, Block, Log, Stream, World, eventually, get};
 
@@ -168,11 +169,30 @@ fn a_client_that_vanishes_behind_a_cut_comes_back_beside_its_own_half_open_conne
     again.goes_on_with(&log.write(2));
 }
 
-/// nginx before the agent, which hangs up after a second without a byte.
+#[test]
+fn from_one_address_there_are_as_many_connections_as_may_be_and_the_others_are_sent_away() {
+    let (world, network) = (World::new(), Network::new());
+    let mut log = world.log("app.log");
+    let agent = network.agent(&world, &["--max-connections-per-address", "3"]);
+    let mut streams: Vec<Stream> = (0..3).map(|_| agent.stream("/events")).collect();
+    let refused = agent.send(&get("/events").header("Accept", "text/event-stream"));
+    assert_eq!(refused.status(), 200, "an EventSource gives up on anything else");
+    assert!(refused.text().contains("event: busy"));
+    for target in ["/tail", "/logs", "/metrics"] {
+        let refused = agent.get(target);
+        assert_eq!((refused.status(), refused.header("retry-after").is_some()), (503, true), "{target}");
+    }
+    let lines = log.write(3);
+    streams.iter_mut().for_each(|stream| stream.goes_on_with(&lines));
+    streams.pop();
+    eventually("its place is free again", || (agent.get("/logs").status() == 200).then_some(()));
+}
+
+/// nginx before the agent, which hangs up after a while without a byte.
 struct Proxy(Child, SocketAddr);
 
 impl Proxy {
-    fn before(agent: &Agent, world: &World) -> Self {
+    fn before(agent: &Agent, world: &World, patience: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let folder = world.folder().display();
         let text = format!(
@@ -180,7 +200,7 @@ impl Proxy {
              user root; events {{ worker_connections 64; }}\n\
              http {{ access_log off; client_body_temp_path {folder}/t; proxy_temp_path {folder}/t; fastcgi_temp_path {folder}/t;\n\
              uwsgi_temp_path {folder}/t; scgi_temp_path {folder}/t;\n\
-             server {{ listen {free}; location / {{ proxy_pass http://{}; proxy_http_version 1.1; proxy_read_timeout 1s; }} }} }}\n",
+             server {{ listen {free}; location / {{ proxy_pass http://{}; proxy_http_version 1.1; proxy_read_timeout {patience}; }} }} }}\n",
             agent.address()
         );
         let config = world.file("nginx.conf", text);
@@ -211,11 +231,26 @@ fn heartbeats_keep_a_stream_open_through_a_proxy_that_cuts_what_is_idle() {
     let world = World::new();
     let mut log = world.log("app.log");
     let agent = world.agent(&["app=@/app.log", "--heartbeat", "200ms"]);
-    let proxy = Proxy::before(&agent, &world);
+    let proxy = Proxy::before(&agent, &world, "1s");
     let mut stream = Stream::open(get("/events").send(proxy.1));
     stream.goes_on_with(&log.write(1));
     // Three times as long as the proxy waits.
     stream.heartbeat(15);
+    stream.goes_on_with(&log.write(1));
+}
+
+/// Half a minute is what proxies are often told. The heartbeat is the one that there is unless another is asked for.
+#[test]
+fn a_stream_is_open_longer_than_the_half_minute_after_which_a_proxy_cuts_what_is_idle() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["app=@/app.log"]);
+    let proxy = Proxy::before(&agent, &world, "30s");
+    let mut stream = Stream::open(get("/events").send(proxy.1));
+    stream.goes_on_with(&log.write(1));
+    let idle = Instant::now();
+    stream.heartbeat(3);
+    assert!(idle.elapsed() > Duration::from_secs(31), "{:?}", idle.elapsed());
     stream.goes_on_with(&log.write(1));
 }
 
@@ -224,7 +259,7 @@ fn a_stream_that_a_proxy_cut_goes_on_without_a_loss() {
     let world = World::new();
     let mut log = world.log("app.log");
     let agent = world.agent(&["app=@/app.log", "--heartbeat", "60s"]);
-    let proxy = Proxy::before(&agent, &world);
+    let proxy = Proxy::before(&agent, &world, "1s");
     let mut stream = Stream::open(get("/events").send(proxy.1));
     let mut id = stream.hello().id().to_owned();
     let mut came = Vec::new();

@@ -184,5 +184,5 @@ fn every_hard_case_has_its_test() {
             assert!(exists(test), "case {number}: there is no test {test}");
         }
     }
-    assert_eq!(rows.len(), 2 + 96);
+    assert_eq!(rows.len(), 2 + 98);
 }

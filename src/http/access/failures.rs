@@ -12,7 +12,7 @@ pub const FAILURES_MAX: u32 = 10;
 /// How long wrong tokens count.
 pub const FAILURES_SPAN: Duration = Duration::from_secs(60);
 /// Of how many addresses it is remembered.
-const ADDRESSES_MAX: usize = 4096;
+pub const ADDRESSES_MAX: usize = 4096;
 
 /// Who sent wrong tokens lately. Clients on Unix sockets are one.
 #[derive(Default)]

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ pub const TOKENS_MAX: usize = 1000;
 /// A token that is shorter can be guessed, in bytes.
 const STRONG_BYTES: usize = 16;
 /// The longest name of a token, in bytes.
-const NAME_BYTES_MAX: usize = 64;
+pub const NAME_BYTES_MAX: usize = 64;
 
 /// A token, without itself.
 #[derive(Debug, PartialEq)]
@@ -41,22 +43,26 @@ impl Tokens {
     /// A sentence that names the file and the line, and never a token.
     pub fn read(path: &Path) -> Result<Self, String> {
         let wrong = |why: &dyn fmt::Display| format!("token-file {}: {why}", path.display());
-        let length = std::fs::metadata(path).map_err(|error| wrong(&error))?.len();
-        if length > FILE_BYTES_MAX {
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(|error| wrong(&error))?;
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(wrong(&format!("it has more than {FILE_BYTES_MAX} bytes")));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let text = String::from_utf8(bytes).map_err(|_| wrong(&"it is not UTF-8"))?;
         Tokens::parse(&text).map_err(|why| format!("token-file {}{why}", path.display()))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| !matches!(line.trim_start().chars().next(), None | Some('#')));
+        let count = lines.clone().count();
+        if count > TOKENS_MAX {
+            return Err(format!(": there are {count} tokens in it, and there may be {TOKENS_MAX}"));
+        }
         let mut tokens = HashMap::new();
-        for (number, line) in (1..).zip(text.lines()) {
+        for (number, line) in lines {
             let mut words = line.split_whitespace();
             let (Some(first), second) = (words.next(), words.next()) else { continue };
-            if first.starts_with('#') {
-                continue;
-            }
             let (name, secret) = second.map_or_else(|| (format!("line-{number}"), first), |secret| (first.to_owned(), secret));
             let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             if name.len() > NAME_BYTES_MAX || !name.bytes().all(harmless) {
@@ -72,11 +78,7 @@ impl Tokens {
             }
             tokens.insert(tag, Arc::new(token));
         }
-        match tokens.len() {
-            0 => Err(": there is no token in it; write one a line".into()),
-            count if count > TOKENS_MAX => Err(format!(": there are {count} tokens in it, and there may be {TOKENS_MAX}")),
-            _ => Ok(Tokens(tokens)),
-        }
+        if tokens.is_empty() { Err(": there is no token in it; write one a line".into()) } else { Ok(Tokens(tokens)) }
     }
 
     /// Whether there are none, so that nobody is asked for one.
