@@ -460,10 +460,12 @@ impl Config {
             "restart",
             format!("{fixed} (whether there is TLS or a tls-client-ca at all) need one; all else is read again on SIGHUP"),
         );
-        for pattern in &self.logs {
+        let layouts = self.layouts.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        for (pattern, layout) in self.logs.iter().zip(layouts) {
             let found: Vec<_> = pattern.expand().into_iter().collect();
             let count = |count: usize| if count == 0 { "nothing there yet".into() } else { format!("{count} log(s) now") };
-            line("log", format!("{}  ({})", pattern.pattern.display(), count(found.len())));
+            let layout = layout.unwrap_or_default();
+            line("log", format!("{}  ({}; {layout})", pattern.pattern.display(), count(found.len())));
             for log in found {
                 let state = match std::fs::metadata(&log.path) {
                     Ok(metadata) if metadata.is_file() => Size(metadata.len()).to_string(),

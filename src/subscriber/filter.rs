@@ -115,6 +115,12 @@ impl Pattern {
     }
 }
 
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.line.as_str())
+    }
+}
+
 impl std::str::FromStr for Pattern {
     type Err = BadPattern;
 

@@ -99,7 +99,7 @@ impl Rules {
         let raw = if self.looks_at_lines() { say(line.known) } else { Meaning::default() };
         let written = |meaning: &Meaning<'_>| origin.time.or(meaning.time).unwrap_or_else(Timestamp::now);
         for (number, rule) in self.drop.iter().enumerate() {
-            let lets_through = |keep| throttle.lets_through(keep, number, &rule.name, line.end, written(&raw));
+            let lets_through = |keep| throttle.lets_through(keep, (number, origin.log), &rule.name, line.end, written(&raw));
             if rule.scope.takes(origin.log, &raw) && rule.pattern.matches(line.known) && !rule.keep.is_some_and(lets_through) {
                 return None;
             }
@@ -113,7 +113,7 @@ impl Rules {
         let rule = self.event.iter().enumerate().find(names);
         if let Some((number, EventRule { keep: Some(keep), name, .. })) = rule {
             let number = self.drop.len() + number;
-            if !throttle.lets_through(*keep, number, name, line.end, written(&meaning)) {
+            if !throttle.lets_through(*keep, (number, origin.log), name, line.end, written(&meaning)) {
                 return None;
             }
         }
@@ -140,6 +140,12 @@ impl Rules {
     /// Whether what a rule lets through depends on what a stream has had.
     pub fn throttles(&self) -> bool {
         self.drop.iter().any(|rule| rule.keep.is_some()) || self.event.iter().any(|rule| rule.keep.is_some())
+    }
+
+    /// Whether that goes by what stands before it.
+    pub fn throttle_by_time(&self) -> bool {
+        let keeps = self.drop.iter().map(|rule| rule.keep).chain(self.event.iter().map(|rule| rule.keep));
+        keeps.flatten().any(Keep::asks_time)
     }
 
     /// Whether a rule looks at what lines say of themselves before anything is blotted out.

@@ -6,7 +6,10 @@ use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::join::Spot;
+use super::lead::{lead_in, place_at, records};
 use super::merge::TimeOf;
+use super::start::Counting;
 use crate::event::Basis;
 use crate::source::catalog::Log;
 use crate::source::content::Storage;
@@ -23,7 +26,7 @@ const LOOK_BACK_BYTES: u64 = 64 << 10;
 const PROBED_LINES_MAX: usize = 200;
 
 /// The place of the first record of a log that is not older than `since`; none at all where that is its end.
-pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: usize) -> (Option<Place>, Basis) {
+pub fn find(log: &Log, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, Basis) {
     let time = SystemTime::from(since);
     if let Some((serial, offset)) = log.state().arrived_since(time)
         && let Ok(place) = read::place_at(log, serial, offset)
@@ -36,11 +39,20 @@ pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: u
     let Some(first) = generations.iter().filter(kept).find(|generation| generation.modified >= time) else {
         return (None, Basis::Mtime);
     };
-    let mut timed = false;
-    let mut found = None;
-    let from = halve(log, first, since, time_of).unwrap_or_else(|| read::at_base(log, first));
-    read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
-        let time = time_of(log, serial, line.known);
+    let from = halve(log, first, since, counting.time_of).unwrap_or_else(|| read::at_base(log, first));
+    let search = if (counting.way)(log, first.serial).joins() { first_record } else { first_line };
+    match search(log, from, since, counting) {
+        (Some(place), _) => (Some(place), Basis::Time),
+        (None, true) => (None, Basis::Time),
+        (None, false) => (Some(read::at_base(log, first)), Basis::Mtime),
+    }
+}
+
+/// The first line from `from` on that is not older than `since`, and whether any carried a time.
+fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool) {
+    let (mut found, mut timed) = (None, false);
+    read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
+        let time = (counting.time_of)(log, serial, line.known);
         timed |= time.is_some();
         if time.is_none_or(|time| time < since) {
             return ControlFlow::Continue(());
@@ -48,11 +60,26 @@ pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: u
         found = Some(Place { serial, position });
         ControlFlow::Break(())
     });
-    match found {
-        Some(place) => (Some(place), Basis::Time),
-        None if timed => (None, Basis::Time),
-        None => (Some(read::at_base(log, first)), Basis::Mtime),
-    }
+    (found, timed)
+}
+
+/// The same of records of several lines, which are as old as their first one.
+fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool) {
+    let (mut found, mut timed) = (None::<Spot>, false);
+    let from = lead_in(log, from, counting.line_bytes_max);
+    // What stands there may be the end of a record.
+    let torn = read::start(log).is_none_or(|start| start != from).then_some((from.serial, from.position.offset));
+    records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
+        let time = told.time.or_else(|| (counting.time_of)(log, told.start.0, told.line.known));
+        timed |= time.is_some();
+        if time.is_some_and(|time| time >= since) && torn != Some(told.start) {
+            found = Some(found.map_or(told.start, |found| found.min(told.start)));
+        }
+        // One that began earlier may still end.
+        let is_first = found.is_some_and(|found| told.open_from.is_none_or(|open| open >= found));
+        if is_first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    (found.and_then(|found| place_at(log, found)), timed)
 }
 
 /// A place in a plain generation before its first record since then, found by halving. Right where times are in order but for

@@ -355,6 +355,87 @@ fn since_misses_nothing_where_several_write_or_the_clock_is_put_back_a_little() 
     }
 }
 
+/// What a container wrote on both its streams: lines in parts, stack traces whose lines carry later times, a line each second.
+fn interleaved() -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut write = |stream: &str, tag: &str, text: &str| {
+        let second = lines.len();
+        lines.push(format!("2026-11-22T10:{:02}:{:02}Z {stream} {tag} {text}\n", second / 60, second % 60));
+    };
+    for number in 0..60 {
+        write("stdout", "F", &format!("INFO {number} begins"));
+        write("stderr", "F", &format!("ERROR {number} failed"));
+        write("stdout", "P", &format!("a long line {number}, "));
+        write("stderr", "F", "Traceback (most recent call last):");
+        write("stderr", "F", "  File \"a.py\", line 1, in <module>");
+        write("stdout", "P", "in parts, ");
+        write("stderr", "F", "ValueError: not 2026-11-22T23:00:00Z");
+        write("stdout", "F", "whole now");
+    }
+    lines
+}
+
+#[test]
+fn since_and_tail_tear_no_record_of_several_lines() {
+    let world = World::new();
+    let (lines, mut log) = (interleaved(), world.log("app.log"));
+    for part in lines.chunks(170) {
+        log.bytes(part.concat().as_bytes());
+        if part.len() == 170 {
+            log.rotate();
+        }
+    }
+    crate::harness::log::gzip(&world.path("app.log.2"));
+    let agent = agent(&world, "multiline = \"auto\"");
+    let all = objects(&agent);
+    assert_eq!(all.len(), 180);
+    let text = |objects: &[Value]| objects.iter().map(|object| object["line"].to_string()).collect::<Vec<_>>();
+    let of = |query: &str| -> Vec<Value> {
+        agent.events(&format!("/events?follow=false&data=json&{query}")).iter().map(Block::json).collect()
+    };
+    for record in all.iter().step_by(7) {
+        let time = record["time"].as_str().expect("a time");
+        let expected: Vec<Value> = all.iter().filter(|other| other["time"].as_str() >= Some(time)).cloned().collect();
+        assert_eq!(text(&of(&format!("since={time}"))), text(&expected), "since {time}");
+        let expected: Vec<Value> = all.iter().filter(|other| other["time"].as_str() <= Some(time)).cloned().collect();
+        assert_eq!(text(&of(&format!("from=start&until={time}"))), text(&expected), "until {time}");
+    }
+    for count in [1, 2, 3, 10, 31, 100] {
+        let told = of(&format!("tail={count}"));
+        assert!(text(&told).iter().all(|line| text(&all).contains(line)), "tail={count}: {told:?}");
+        assert!(told.len() >= count, "tail={count}: {told:?}");
+        assert_eq!(text(&told), text(&all[all.len() - told.len()..]), "tail={count}");
+    }
+}
+
+#[test]
+fn what_arrived_since_begins_with_a_whole_record() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.bytes(b"2026-11-22T10:00:00Z stdout F before\n");
+    let agent = agent(&world, "");
+    let mut live = agent.stream("/events");
+    log.bytes(b"2026-11-22T10:00:01Z stdout P half of one, \n2026-11-22T10:00:01Z stderr F meanwhile\n");
+    assert_eq!(live.lines(1), ["meanwhile"]);
+    let began = std::time::Instant::now();
+    // That is as exact as the index is.
+    while began.elapsed() < std::time::Duration::from_millis(2000) {
+        agent.logs();
+    }
+    log.bytes(b"2026-11-22T10:00:03Z stdout F the other half\n2026-11-22T10:00:03Z stdout F after\n");
+    assert_eq!(live.lines(2), ["half of one, the other half", "after"]);
+    let stream = agent.stream("/events?since=900ms&follow=false");
+    assert_eq!(stream.hello().json()["since_basis"], "arrival");
+    assert_eq!(lines_of(&stream.rest()), ["after"], "what began before is passed over as a whole");
+}
+
+#[test]
+fn tail_counts_what_until_leaves() {
+    let (_world, agent) = on(&timed(|time, second| format!("{time}Z line {second}")), "");
+    let told = agent.lines("/events?tail=3&until=2026-11-22T10:00:09Z&follow=false");
+    assert_eq!(told, [7, 8, 9].map(|second| format!("2026-11-22T10:00:0{second}Z line {second}")));
+}
+
 #[test]
 fn since_goes_by_arrival_where_the_agent_saw_it_and_by_files_where_nothing_else_tells() {
     let world = World::new();

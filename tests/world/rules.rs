@@ -1,6 +1,6 @@
 //! Rules of the config file: lines become named events, are dropped, lose their secrets.
 
-use crate::harness::{Agent, Log, World};
+use crate::harness::{Agent, Block, Log, World, lines_of};
 
 const EVERYTHING: &str = "/events?from=start&follow=false";
 
@@ -207,6 +207,17 @@ fn a_rule_that_may_match_passes_the_check() {
 }
 
 #[test]
+fn check_says_how_the_lines_of_a_log_make_records() {
+    let world = World::new();
+    let layout = "format = \"json\"\nmultiline = { start = '^A' }\n[[log]]\npath = \"/x/b.log\"\n";
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{layout}"));
+    let output = world.setup(&["check", "--config", "@/sidetail.toml"]).run();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("/x/app.log  (1 log(s) now; format json, multiline start \"^A\")"), "{said}");
+    assert!(said.contains("/x/b.log  (1 log(s) now; format auto)"), "{said}");
+}
+
+#[test]
 fn test_rules_takes_lines_for_those_of_a_log_that_there_is() {
     let world = World::new();
     world.file("sidetail.toml", "[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n[[drop]]\nmatch = 'x'\n");
@@ -264,6 +275,54 @@ fn a_rule_may_let_some_through_and_what_it_holds_back_is_counted_and_told() {
     let objects = agent.get("/events?follow=false&from=start&format=ndjson").text();
     let last: serde_json::Value = serde_json::from_str(objects.lines().last().expect("a line")).expect("JSON");
     assert_eq!((&last["event"], &last["data"]["suppressed"]["tick"]), (&"pos".into(), &290.into()));
+}
+
+/// An agent whose rule lets two lines a second of each log through, on logs that write ten a second.
+fn two_a_second(world: &World, logs: &[&str]) -> Agent {
+    let tables = logs.iter().map(|log| {
+        for number in 0..200 {
+            let line = format!("2026-11-22T10:00:{:02}Z {log} {number}\n", number / 10 + number % 2);
+            world.log(&format!("{log}.log")).bytes(line.as_bytes());
+        }
+        format!("[[log]]\nname = \"{log}\"\npath = \"{}\"\n", world.path(&format!("{log}.log")).display())
+    });
+    world.file("sidetail.toml", tables.collect::<String>() + "[[drop]]\nmatch = '.'\nkeep = \"2/s\"\n");
+    world.agent(&["--config", "@/sidetail.toml"])
+}
+
+#[test]
+fn so_many_a_second_are_the_same_wherever_a_stream_starts() {
+    let world = World::new();
+    let agent = two_a_second(&world, &["app"]);
+    let lines = |blocks: Vec<Block>| lines_of(&blocks.into_iter().filter(Block::is_record).collect::<Vec<_>>());
+    let records: Vec<Block> = agent.events(EVERYTHING).into_iter().filter(Block::is_record).collect();
+    let all = lines_of(&records);
+    assert_eq!(all.len(), 2 * 21, "two of each second, though times are a little out of order");
+    for (place, record) in records.iter().enumerate() {
+        assert_eq!(lines(agent.rest_after("/events?follow=false", record.id())), all[place + 1..], "after record {place}");
+    }
+    for count in [1, 2, 3, 5, 20] {
+        for query in ["follow=false", "before=end"] {
+            let told = lines(agent.events(&format!("/events?tail={count}&{query}")));
+            assert_eq!(told, all[all.len() - count..], "tail={count}&{query}");
+        }
+    }
+}
+
+#[test]
+fn so_many_a_second_are_of_each_log() {
+    let world = World::new();
+    let agent = two_a_second(&world, &["app", "web"]);
+    let of = |log: &str| {
+        lines_of(
+            &agent.stream(&format!("{EVERYTHING}&log={log}")).rest().into_iter().filter(Block::is_record).collect::<Vec<_>>(),
+        )
+    };
+    let mut both = [of("app"), of("web")].concat();
+    let mut together = of("*");
+    both.sort();
+    together.sort();
+    assert_eq!(together, both);
 }
 
 #[test]
