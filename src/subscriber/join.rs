@@ -103,6 +103,17 @@ impl Way<'_> {
     pub fn joins(&self) -> bool {
         self.format.is_wrapped() || self.multiline.is_some()
     }
+
+    /// Whether a record may begin with a line: what the time in it says of the place.
+    pub fn may_begin(&self, line: &[u8]) -> bool {
+        let text = self.format.unwrap(line).map_or(line.into(), |wrapped| wrapped.text);
+        match self.multiline {
+            None => true,
+            Some(Multiline::Start(pattern)) => pattern.matches(&text),
+            Some(Multiline::Continuation(pattern)) => !pattern.matches(&text),
+            Some(Multiline::Auto) => !text.first().is_some_and(u8::is_ascii_whitespace),
+        }
+    }
 }
 
 /// Groups that are open, one for each stream of a program.

@@ -18,7 +18,7 @@ use crate::source::read::{self, Place};
 use crate::source::split::Line;
 
 /// How many lines before a place are looked at, at most.
-const LEAD_LINES: usize = 2000;
+pub const LEAD_LINES: usize = 2000;
 /// How long going back to them may take.
 const LEAD_TIME: Duration = Duration::from_millis(200);
 

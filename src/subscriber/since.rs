@@ -7,8 +7,7 @@ use std::time::SystemTime;
 use jiff::{SignedDuration, Timestamp};
 
 use super::join::Spot;
-use super::lead::{lead_in, place_at, records};
-use super::merge::TimeOf;
+use super::lead::{LEAD_LINES, lead_in, place_at, records};
 use super::start::Counting;
 use crate::event::Basis;
 use crate::source::catalog::Log;
@@ -39,7 +38,7 @@ pub fn find(log: &Log, since: Timestamp, counting: &Counting<'_>) -> (Option<Pla
     let Some(first) = generations.iter().filter(kept).find(|generation| generation.modified >= time) else {
         return (None, Basis::Mtime);
     };
-    let from = halve(log, first, since, counting.time_of).unwrap_or_else(|| read::at_base(log, first));
+    let from = halve(log, first, since, counting).unwrap_or_else(|| read::at_base(log, first));
     let search = if (counting.way)(log, first.serial).joins() { first_record } else { first_line };
     match search(log, from, since, counting) {
         (Some(place), _) => (Some(place), Basis::Time),
@@ -65,7 +64,7 @@ fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>)
 
 /// The same of records of several lines, which are as old as their first one.
 fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool) {
-    let (mut found, mut timed) = (None::<Spot>, false);
+    let (mut found, mut timed, mut behind) = (None::<Spot>, false, 0);
     let from = lead_in(log, from, counting.line_bytes_max);
     // What stands there may be the end of a record.
     let torn = read::start(log).is_none_or(|start| start != from).then_some((from.serial, from.position.offset));
@@ -76,7 +75,8 @@ fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_
             found = Some(found.map_or(told.start, |found| found.min(told.start)));
         }
         // One that began earlier may still end.
-        let is_first = found.is_some_and(|found| told.open_from.is_none_or(|open| open >= found));
+        behind += usize::from(found.is_some());
+        let is_first = found.is_some_and(|found| told.open_from.is_none_or(|open| open >= found)) || behind > LEAD_LINES;
         if is_first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     (found.and_then(|found| place_at(log, found)), timed)
@@ -84,10 +84,11 @@ fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_
 
 /// A place in a plain generation before its first record since then, found by halving. Right where times are in order but for
 /// [`DISORDER`]; a clock that was put back further away than [`LOOK_BACK_BYTES`] can hide what came before.
-fn halve(log: &Log, generation: &Generation, since: Timestamp, time_of: &TimeOf<'_>) -> Option<Place> {
+fn halve(log: &Log, generation: &Generation, since: Timestamp, counting: &Counting<'_>) -> Option<Place> {
     if generation.storage != Storage::Plain {
         return None;
     }
+    let way = (counting.way)(log, generation.serial);
     let surely_before = since.checked_sub(DISORDER).unwrap_or(Timestamp::MIN);
     let (mut low, mut high) = (generation.first(), generation.end);
     while high - low > HALVED_BYTES_MIN {
@@ -96,7 +97,7 @@ fn halve(log: &Log, generation: &Generation, since: Timestamp, time_of: &TimeOf<
         let (mut lines, mut time) = (0, None);
         read::scan(log, place, 0, &mut |serial, line, _| {
             lines += 1;
-            time = time_of(log, serial, line.known);
+            time = (counting.time_of)(log, serial, line.known).filter(|_| way.may_begin(line.known));
             if time.is_some() || lines > PROBED_LINES_MAX || serial != generation.serial {
                 return ControlFlow::Break(());
             }

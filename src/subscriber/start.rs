@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::before::{Cut, before};
 use super::keep::Throttle;
-use super::lead::{self, Told, WayOf, records, with_growing};
+use super::lead::{self, LEAD_LINES, Told, WayOf, records, with_growing};
 use super::merge::TimeOf;
 use super::reader::Reader;
 use super::since;
@@ -86,9 +86,6 @@ pub struct Counting<'a> {
     pub time_of: &'a TimeOf<'a>,
 }
 
-/// How many more lines are read where those before a record count.
-const THROTTLED_LINES: usize = 2000;
-
 impl Counting<'_> {
     /// Whether records of a log can only be told reading forward.
     pub fn goes_forward(&self, log: &Log, newest: u64) -> bool {
@@ -97,7 +94,7 @@ impl Counting<'_> {
 
     /// How many lines are read at first to find so many records.
     pub fn lines_for(&self, count: usize) -> usize {
-        let more = if self.throttles { THROTTLED_LINES } else { 64 };
+        let more = if self.throttles { LEAD_LINES } else { 64 };
         count.saturating_mul(4).saturating_add(more)
     }
 }

@@ -409,6 +409,17 @@ fn since_and_tail_tear_no_record_of_several_lines() {
 }
 
 #[test]
+fn a_time_within_a_record_of_several_lines_leads_since_nowhere() {
+    let content = timed(|time, second| format!("{time}Z ERROR {second}\n  expired 2020-01-01T00:00:00Z{}", " ".repeat(100)));
+    let (_world, agent) = on(&content, "multiline = \"auto\"");
+    for second in [1, 59] {
+        let records = agent.events(&format!("/events?follow=false&since=2026-11-22T10:05:{second:02}Z"));
+        assert_eq!(records.len(), 2000 - 300 - second);
+        assert!(records[0].data.starts_with(&format!("2026-11-22T10:05:{second:02}Z ERROR")), "{:?}", records[0]);
+    }
+}
+
+#[test]
 fn what_arrived_since_begins_with_a_whole_record() {
     let world = World::new();
     let mut log = world.log("app.log");
