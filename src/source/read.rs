@@ -24,6 +24,9 @@ pub const LONG_BYTES_MAX: usize = 64 << 20;
 /// The longest record of a compressed file, in bytes: a few bytes there make many, and it is read in one turn.
 pub const PACKED_RECORD_BYTES_MAX: u64 = 1 << 30;
 
+/// How much of a long record is read at once, in bytes: others have their turn in between.
+const LONG_PIECE_BYTES: u64 = 4 << 20;
+
 /// A place to read on from: a generation, and the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -60,6 +63,17 @@ pub fn take_back(piece: Piece) {
 #[derive(Default)]
 pub struct Files {
     opened: Option<(u64, Content)>,
+    begun: Option<Begun>,
+}
+
+/// A long record whose end was not come to yet.
+struct Begun {
+    serial: u64,
+    start: u64,
+    /// Up to where it was read.
+    at: u64,
+    /// Its first bytes.
+    bytes: Vec<u8>,
 }
 
 impl Files {
@@ -91,6 +105,8 @@ pub enum Fetched {
     Piece(Piece),
     /// One record that is longer than a read.
     Long(LongRecord),
+    /// A part of such a record: the next read goes on in it.
+    Partly,
     /// Nothing more: the content of this generation ends here.
     End,
 }
@@ -153,6 +169,10 @@ pub fn fetch_cold(log: &Log, place: &Place, files: &mut Files, reach: Reach, lin
     if reach == Reach::Memory || (!waits && generation.held.is_none()) {
         return Err(Trouble::OutOfReach);
     }
+    let begun = files.begun.take().filter(|begun| (begun.serial, begun.start) == (place.serial, place.position.offset));
+    if let Some(begun) = begun.filter(|_| waits) {
+        return long_record(log, &generation, files, begun, line_bytes_max);
+    }
     let mut bytes = SPARE.take();
     let content = files.open(&generation)?;
     let unreadable = || Trouble::Unreadable("its beginning could not be read".into());
@@ -186,7 +206,10 @@ pub fn fetch_cold(log: &Log, place: &Place, files: &mut Files, reach: Reach, lin
         // The file is shorter than what is known of it.
         0 if !full => Err(Trouble::Changed(Reason::Truncated)),
         0 if !waits => Err(Trouble::OutOfReach),
-        0 => long_record(log, &generation, content, offset, line_bytes_max),
+        0 => {
+            let begun = Begun { serial: generation.serial, start: offset, at: offset, bytes: Vec::new() };
+            long_record(log, &generation, files, begun, line_bytes_max)
+        }
         _ => {
             bytes.truncate(tip_bytes + records);
             let end = offset + records as u64;
@@ -210,16 +233,17 @@ fn verify(bytes: &[u8], tip_bytes: usize, position: &Position) -> Result<(), Tro
     }
 }
 
-/// Reads on until the record ends, and keeps only its beginning.
+/// Reads on until the record ends, or [`LONG_PIECE_BYTES`] of it, and keeps only its beginning.
 fn long_record(
     log: &Log,
     generation: &Generation,
-    content: &mut Content,
-    start: u64,
+    files: &mut Files,
+    begun: Begun,
     line_bytes_max: usize,
 ) -> Result<Fetched, Trouble> {
-    let mut bytes = Vec::new();
-    let mut at = start;
+    let Begun { serial, start, mut at, mut bytes } = begun;
+    let content = files.open(generation)?;
+    let until = at + LONG_PIECE_BYTES;
     let length_max = if matches!(content, Content::Packed(_)) { PACKED_RECORD_BYTES_MAX } else { u64::MAX };
     let end = loop {
         if at - start > length_max {
@@ -233,6 +257,10 @@ fn long_record(
         at += line as u64;
         if line < read.len() || read.last().is_none_or(|&byte| byte == b'\n') {
             break at;
+        }
+        if at >= until {
+            files.begun = Some(Begun { serial, start, at, bytes });
+            return Ok(Fetched::Partly);
         }
     };
     let tip_start = generation.head.tip_start(end);
@@ -343,6 +371,7 @@ pub fn scan(
                 }
                 place.position = long.after;
             }
+            Fetched::Partly => {}
             Fetched::End => {
                 let Some(next) = log.state().after(serial).cloned() else { return };
                 place = at_base(log, &next);

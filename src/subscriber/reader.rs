@@ -77,6 +77,8 @@ pub enum Found {
     Piece(Piece),
     /// One long record.
     Long(LongRecord),
+    /// A part of such a record: the next read goes on in it.
+    Partly,
     /// Records that can't be given; the places stand behind them already.
     Hole(Hole),
     /// Nothing more.
@@ -358,6 +360,7 @@ impl Reader {
         match read::fetch_cold(&self.log, &place, &mut self.files, reach, line_bytes_max) {
             Ok(Fetched::Piece(piece)) => self.up_to_stop(piece),
             Ok(Fetched::Long(record)) => Found::Long(record),
+            Ok(Fetched::Partly) => Found::Partly,
             Ok(Fetched::End) => {
                 self.exhausted.insert(place.serial);
                 Found::End

@@ -385,3 +385,28 @@ fn every_limit_is_shown_and_documented_by_the_same_name() {
     let other: Vec<_> = told.iter().filter(|(name, value)| !of_machine.contains(name) && !same(name, value)).collect();
     assert!(other.is_empty(), "{other:?}");
 }
+
+/// A bomb of 5 MB that unpacks to one line of 1000 MiB: each of its readers unpacks all of that, and nothing comes of it before
+/// its end. Whoever reads something else has a turn in between.
+#[test]
+fn readers_of_a_bomb_do_not_keep_others_from_their_history() {
+    let world = World::new();
+    world.file("bomb.log.1.gz", bomb(b'a', 1, "").repeat(1000));
+    world.file("other.log.1.gz", bomb(b'b', 0, "an archived line\n"));
+    ["bomb", "other"].iter().for_each(|name| world.log(&format!("{name}.log")).line("now"));
+    let agent = world.agent(&["@/*.log"]);
+    let size = std::fs::metadata(world.path("bomb.log.1.gz")).expect("the bomb").len();
+    let (before, target) = (bytes_read(&agent), "/tail?log=bomb.log&from=start&follow=false");
+    let readers: Vec<_> = (0..16).map(|_| get(target).connect(agent.address())).collect();
+    eventually("it is being unpacked", || (bytes_read(&agent) > before + size / 20).then_some(()));
+    let began = Instant::now();
+    assert_eq!(agent.lines(&format!("{EVERYTHING}&log=other.log")), ["an archived line", "now"]);
+    let took = began.elapsed();
+    assert_eq!(subscribers(&agent), 16, "the bomb is not unpacked yet");
+    println!("history of another log took {took:?} beside 16 readers of a bomb");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let peak = peak_mebibytes(&agent);
+    assert!(peak < 100, "{peak} MiB");
+    drop(readers);
+    eventually("they end with their clients", || (subscribers(&agent) == 0).then_some(()));
+}
