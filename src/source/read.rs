@@ -13,6 +13,7 @@ use memchr::memchr;
 use super::catalog::{Log, LogState};
 use super::content::{Content, READ_BYTES, Storage};
 use super::generation::{Generation, Phase};
+use super::shelf::{Owner, Room};
 use super::split::{BEYOND_BYTES, Line, complete, lines};
 use super::tail::Piece;
 use super::unpack::Budget;
@@ -62,8 +63,17 @@ pub fn take_back(piece: Piece) {
 /// What a reader keeps open from one read to the next.
 #[derive(Default)]
 pub struct Files {
-    opened: Option<(u64, Content)>,
+    opened: Option<Opened>,
     begun: Option<Begun>,
+    /// Who leaves an archive on the shelf between two turns; a search has none, it takes no turns.
+    owner: Option<Owner>,
+}
+
+struct Opened {
+    serial: u64,
+    content: Content,
+    /// Where unpacking it takes much memory.
+    room: Option<Room>,
 }
 
 /// A long record whose end was not come to yet.
@@ -77,24 +87,45 @@ struct Begun {
 }
 
 impl Files {
-    /// Lets go of what a reader that waits must not keep: a plain file's space, which may be deleted.
+    /// What a stream keeps, which waits where there is no room for another archive.
+    pub fn of_stream() -> Self {
+        Files { owner: Some(Owner::another()), ..Files::default() }
+    }
+
+    /// Lets go of what a reader that waits must not keep: a plain file's space, which may be deleted, and memory that others
+    /// may need more.
     pub fn rest(&mut self) {
-        self.opened.take_if(|(_, content)| matches!(content, Content::Plain(_)));
+        let Some(Opened { serial, content, room }) = self.opened.take() else { return };
+        match (content, room, &self.owner) {
+            (Content::Plain(_), ..) => {}
+            (content, Some(room), Some(owner)) => owner.leave(serial, content, room),
+            (content, room, _) => self.opened = Some(Opened { serial, content, room }),
+        }
     }
 
     /// Lets go of everything.
     pub fn close(&mut self) {
-        *self = Files::default();
+        (self.opened, self.begun) = (None, None);
     }
 
     fn open(&mut self, generation: &Generation) -> Result<&mut Content, Trouble> {
         // What is held is at hand, and may be let go of at any time.
-        self.opened.take_if(|(serial, _)| *serial != generation.serial || generation.held.is_some());
-        let (serial, content) = match self.opened.take() {
-            Some(opened) => opened,
-            None => (generation.serial, generation.open()?),
+        self.opened.take_if(|opened| opened.serial != generation.serial || generation.held.is_some());
+        let opened = match (self.opened.take(), &self.owner) {
+            (Some(opened), _) => opened,
+            (None, Some(owner)) if generation.storage == Storage::Zstd => {
+                let (content, room) = match owner.take(generation.serial) {
+                    Some(left) => left,
+                    None => {
+                        let room = owner.room().ok_or(Trouble::NoRoom)?;
+                        (generation.open()?, room)
+                    }
+                };
+                Opened { serial: generation.serial, content, room: Some(room) }
+            }
+            (None, _) => Opened { serial: generation.serial, content: generation.open()?, room: None },
         };
-        Ok(&mut self.opened.insert((serial, content)).1)
+        Ok(&mut self.opened.insert(opened).content)
     }
 }
 
@@ -135,6 +166,8 @@ pub enum Trouble {
     Damaged(String),
     /// It is compressed, and unpacking as far as the place takes longer than it may.
     OverBudget,
+    /// Unpacking it takes memory that others have just now.
+    NoRoom,
     /// It would have to wait for a disk, and must not.
     OutOfReach,
     /// A compressed file ends too early: it is still being written, or was never written to its end. In words.
