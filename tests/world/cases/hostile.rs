@@ -16,10 +16,11 @@ const SECRET: &str = "2026-11-22T09:00:00.000Z a secret that stands elsewhere";
 /// A folder `logs` for everybody, and beside it what is nobody's business.
 fn shared() -> World {
     let world = World::new();
+    // The older file first: one that is made later is taken for a copy.
+    world.file("elsewhere/app.log.2", format!("2026-11-22T08:00:00.000Z older, {SECRET}\n"));
     for name in ["secret", "secret.2", "secret.3", "secret.4", "secret.5", "elsewhere/app.log"] {
         world.file(name, format!("{SECRET}\n"));
     }
-    world.file("elsewhere/app.log.2", format!("2026-11-22T08:00:00.000Z older, {SECRET}\n"));
     fs::create_dir(world.path("logs")).unwrap();
     world
 }
