@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release --example torture                       # compare the two, a table at the end
-//! cargo run --release --example torture -- --soak --for 20m   # sidetail alone, killed at random, with clients that drop
+//! benches/soak 20m                                            # sidetail alone, killed at random, with clients that drop
 //! ```
 //! Counts every line: lost, doubled, or told as missing. Ends with 1 if sidetail lost or doubled any.
 

@@ -72,12 +72,15 @@ pub fn run(options: &Options) -> io::Result<bool> {
             let thread = thread::Builder::new().stack_size(STACK_BYTES);
             thread.spawn_scoped(scope, move || client(&shared, index, port, chance)).expect("a thread for each client");
         }
-        for (index, (writer, (_, rotations))) in written.iter().zip(LOGS).enumerate() {
+        let writers = written.iter().zip(LOGS).enumerate().map(|(index, (writer, (_, rotations)))| {
             let (shared, chance) = (shared.clone(), Chance(seed + 100 + index as u64));
-            scope.spawn(move || write(&shared, writer, rotations, options, chance));
-        }
+            scope.spawn(move || write(&shared, writer, rotations, options, chance))
+        });
+        let writers: Vec<_> = writers.collect();
         let outcome = operate(&shared, &mut agent, &written, options, Chance(seed + 1000));
         shared.ending.store(true, Ordering::Relaxed);
+        // What they write last counts, too.
+        writers.into_iter().for_each(|writer| writer.join().expect("no writer panics"));
         let deadline = Instant::now() + PATIENCE;
         while !all_came(&shared, &written) && Instant::now() < deadline {
             sleep(Duration::from_millis(50));

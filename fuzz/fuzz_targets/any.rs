@@ -3,8 +3,11 @@
 
 use std::sync::LazyLock;
 
+/// What is called with each input.
+type Target = fn(&[u8]);
+
 /// The functions by their names.
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+const TARGETS: [(&str, Target); 7] = [
     ("ids", sidetail_fuzz::ids),
     ("query", sidetail_fuzz::query),
     ("config", sidetail_fuzz::config),
@@ -14,7 +17,7 @@ const TARGETS: [(&str, fn(&[u8])); 7] = [
     ("gzip", sidetail_fuzz::gzip),
 ];
 
-static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let named = std::env::var("FUZZ_TARGET").expect("FUZZ_TARGET names a target");
     TARGETS.iter().find(|(name, _)| *name == named).expect("FUZZ_TARGET is one of the targets").1
 });

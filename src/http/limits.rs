@@ -12,7 +12,9 @@ use crate::source::links::LINKS_MAX;
 use crate::source::pattern;
 use crate::source::read::{LONG_BYTES_MAX, PACKED_RECORD_BYTES_MAX};
 use crate::source::resolve::{RESOLVE_BYTES_MAX, RESOLVE_TIME_MAX};
+use crate::source::shelf::ARCHIVES_MAX;
 use crate::source::siblings::{LIKENESS_BYTES_MAX, LIKENESS_TIME_MAX, SIBLINGS_MAX};
+use crate::source::zstd::WINDOW_BYTES_MAX;
 use crate::subscriber::filter::{COMPILED_BYTES_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX};
 use crate::subscriber::join::RECORD_LINES_MAX;
 use crate::subscriber::stream::{TURN, TURN_BYTES};
@@ -50,6 +52,8 @@ pub fn fixed() -> Vec<(&'static str, u64)> {
         ("nul-bytes", HOLE_BYTES_MAX),
         ("packed-nul-bytes", PACKED_HOLE_BYTES_MAX),
         ("packed-record-bytes", PACKED_RECORD_BYTES_MAX),
+        ("zstd-archives", ARCHIVES_MAX as u64),
+        ("zstd-window-bytes", WINDOW_BYTES_MAX),
         ("counted-record-bytes", LONG_BYTES_MAX as u64),
         ("record-lines", RECORD_LINES_MAX as u64),
         ("json-depth", json::DEPTH_MAX as u64),

@@ -506,6 +506,7 @@ pub fn sentence(trouble: &Trouble) -> String {
         Trouble::Gone => "the file is gone".into(),
         Trouble::Changed(_) => "the file changed while it was read".into(),
         Trouble::OverBudget => "unpacking it takes too long".into(),
+        Trouble::NoRoom => "others have the memory that unpacking it takes".into(),
         Trouble::OutOfReach => "it can't be read without waiting".into(),
         Trouble::Unreadable(why) | Trouble::Damaged(why) | Trouble::Unfinished(why) => why.clone(),
     }

@@ -94,6 +94,13 @@ impl Log {
         }
     }
 
+    /// A log that is not followed and has these generations: for looking into files that nobody writes.
+    pub fn still(name: &str, generations: Vec<Generation>) -> Self {
+        let log = Log::new(name, SourceId::of(name), PathBuf::new(), 0);
+        log.update(|state| state.generations = generations);
+        log
+    }
+
     /// Where its live file is, or will be.
     pub fn path(&self) -> PathBuf {
         self.place.borrow().clone()

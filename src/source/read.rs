@@ -13,6 +13,7 @@ use memchr::memchr;
 use super::catalog::{Log, LogState};
 use super::content::{Content, READ_BYTES, Storage};
 use super::generation::{Generation, Phase};
+use super::shelf::{Owner, Room};
 use super::split::{BEYOND_BYTES, Line, complete, lines};
 use super::tail::Piece;
 use super::unpack::Budget;
@@ -23,6 +24,9 @@ use crate::position::{Check, HEAD_BYTES_MAX, Hint, Position, TIP_BYTES_MAX};
 pub const LONG_BYTES_MAX: usize = 64 << 20;
 /// The longest record of a compressed file, in bytes: a few bytes there make many, and it is read in one turn.
 pub const PACKED_RECORD_BYTES_MAX: u64 = 1 << 30;
+
+/// How much of a long record is read at once, in bytes: others have their turn in between.
+const LONG_PIECE_BYTES: u64 = 4 << 20;
 
 /// A place to read on from: a generation, and the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,28 +63,69 @@ pub fn take_back(piece: Piece) {
 /// What a reader keeps open from one read to the next.
 #[derive(Default)]
 pub struct Files {
-    opened: Option<(u64, Content)>,
+    opened: Option<Opened>,
+    begun: Option<Begun>,
+    /// Who leaves an archive on the shelf between two turns; a search has none, it takes no turns.
+    owner: Option<Owner>,
+}
+
+struct Opened {
+    serial: u64,
+    content: Content,
+    /// Where unpacking it takes much memory.
+    room: Option<Room>,
+}
+
+/// A long record whose end was not come to yet.
+struct Begun {
+    serial: u64,
+    start: u64,
+    /// Up to where it was read.
+    at: u64,
+    /// Its first bytes.
+    bytes: Vec<u8>,
 }
 
 impl Files {
-    /// Lets go of what a reader that waits must not keep: a plain file's space, which may be deleted.
+    /// What a stream keeps, which waits where there is no room for another archive.
+    pub fn of_stream() -> Self {
+        Files { owner: Some(Owner::another()), ..Files::default() }
+    }
+
+    /// Lets go of what a reader that waits must not keep: a plain file's space, which may be deleted, and memory that others
+    /// may need more.
     pub fn rest(&mut self) {
-        self.opened.take_if(|(_, content)| matches!(content, Content::Plain(_)));
+        let Some(Opened { serial, content, room }) = self.opened.take() else { return };
+        match (content, room, &self.owner) {
+            (Content::Plain(_), ..) => {}
+            (content, Some(room), Some(owner)) => owner.leave(serial, content, room),
+            (content, room, _) => self.opened = Some(Opened { serial, content, room }),
+        }
     }
 
     /// Lets go of everything.
     pub fn close(&mut self) {
-        *self = Files::default();
+        (self.opened, self.begun) = (None, None);
     }
 
     fn open(&mut self, generation: &Generation) -> Result<&mut Content, Trouble> {
         // What is held is at hand, and may be let go of at any time.
-        self.opened.take_if(|(serial, _)| *serial != generation.serial || generation.held.is_some());
-        let (serial, content) = match self.opened.take() {
-            Some(opened) => opened,
-            None => (generation.serial, generation.open()?),
+        self.opened.take_if(|opened| opened.serial != generation.serial || generation.held.is_some());
+        let opened = match (self.opened.take(), &self.owner) {
+            (Some(opened), _) => opened,
+            (None, Some(owner)) if generation.storage == Storage::Zstd => {
+                let (content, room) = match owner.take(generation.serial) {
+                    Some(left) => left,
+                    None => {
+                        let room = owner.room().ok_or(Trouble::NoRoom)?;
+                        (generation.open()?, room)
+                    }
+                };
+                Opened { serial: generation.serial, content, room: Some(room) }
+            }
+            (None, _) => Opened { serial: generation.serial, content: generation.open()?, room: None },
         };
-        Ok(&mut self.opened.insert((serial, content)).1)
+        Ok(&mut self.opened.insert(opened).content)
     }
 }
 
@@ -91,6 +136,8 @@ pub enum Fetched {
     Piece(Piece),
     /// One record that is longer than a read.
     Long(LongRecord),
+    /// A part of such a record: the next read goes on in it.
+    Partly,
     /// Nothing more: the content of this generation ends here.
     End,
 }
@@ -119,6 +166,8 @@ pub enum Trouble {
     Damaged(String),
     /// It is compressed, and unpacking as far as the place takes longer than it may.
     OverBudget,
+    /// Unpacking it takes memory that others have just now.
+    NoRoom,
     /// It would have to wait for a disk, and must not.
     OutOfReach,
     /// A compressed file ends too early: it is still being written, or was never written to its end. In words.
@@ -153,6 +202,10 @@ pub fn fetch_cold(log: &Log, place: &Place, files: &mut Files, reach: Reach, lin
     if reach == Reach::Memory || (!waits && generation.held.is_none()) {
         return Err(Trouble::OutOfReach);
     }
+    let begun = files.begun.take().filter(|begun| (begun.serial, begun.start) == (place.serial, place.position.offset));
+    if let Some(begun) = begun.filter(|_| waits) {
+        return long_record(log, &generation, files, begun, line_bytes_max);
+    }
     let mut bytes = SPARE.take();
     let content = files.open(&generation)?;
     let unreadable = || Trouble::Unreadable("its beginning could not be read".into());
@@ -186,7 +239,10 @@ pub fn fetch_cold(log: &Log, place: &Place, files: &mut Files, reach: Reach, lin
         // The file is shorter than what is known of it.
         0 if !full => Err(Trouble::Changed(Reason::Truncated)),
         0 if !waits => Err(Trouble::OutOfReach),
-        0 => long_record(log, &generation, content, offset, line_bytes_max),
+        0 => {
+            let begun = Begun { serial: generation.serial, start: offset, at: offset, bytes: Vec::new() };
+            long_record(log, &generation, files, begun, line_bytes_max)
+        }
         _ => {
             bytes.truncate(tip_bytes + records);
             let end = offset + records as u64;
@@ -210,16 +266,17 @@ fn verify(bytes: &[u8], tip_bytes: usize, position: &Position) -> Result<(), Tro
     }
 }
 
-/// Reads on until the record ends, and keeps only its beginning.
+/// Reads on until the record ends, or [`LONG_PIECE_BYTES`] of it, and keeps only its beginning.
 fn long_record(
     log: &Log,
     generation: &Generation,
-    content: &mut Content,
-    start: u64,
+    files: &mut Files,
+    begun: Begun,
     line_bytes_max: usize,
 ) -> Result<Fetched, Trouble> {
-    let mut bytes = Vec::new();
-    let mut at = start;
+    let Begun { serial, start, mut at, mut bytes } = begun;
+    let content = files.open(generation)?;
+    let until = at + LONG_PIECE_BYTES;
     let length_max = if matches!(content, Content::Packed(_)) { PACKED_RECORD_BYTES_MAX } else { u64::MAX };
     let end = loop {
         if at - start > length_max {
@@ -233,6 +290,10 @@ fn long_record(
         at += line as u64;
         if line < read.len() || read.last().is_none_or(|&byte| byte == b'\n') {
             break at;
+        }
+        if at >= until {
+            files.begun = Some(Begun { serial, start, at, bytes });
+            return Ok(Fetched::Partly);
         }
     };
     let tip_start = generation.head.tip_start(end);
@@ -343,6 +404,7 @@ pub fn scan(
                 }
                 place.position = long.after;
             }
+            Fetched::Partly => {}
             Fetched::End => {
                 let Some(next) = log.state().after(serial).cloned() else { return };
                 place = at_base(log, &next);

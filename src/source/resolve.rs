@@ -273,7 +273,8 @@ fn judge(log: &Log, generation: &Generation, position: &Position, budget: &Arc<B
         }
         Ok(_) => Verdict::Rewritten,
         Err(Trouble::Changed(_)) => Verdict::Short,
-        Err(Trouble::Unreadable(_) | Trouble::Damaged(_) | Trouble::Unfinished(_) | Trouble::OutOfReach) => Verdict::Unreadable,
+        Err(Trouble::Unreadable(_) | Trouble::Damaged(_) | Trouble::Unfinished(_))
+        | Err(Trouble::NoRoom | Trouble::OutOfReach) => Verdict::Unreadable,
         Err(Trouble::OverBudget) => Verdict::OverBudget,
         Err(Trouble::Gone) => Verdict::Other,
     }

@@ -78,7 +78,7 @@ impl Subscription {
     /// Tells what was found in generation `serial` of log `index`, where that is no piece. It is found once, too.
     pub(super) fn tell_found(&mut self, index: usize, serial: u64, found: Found, sink: &mut impl Sink) -> Step {
         match found {
-            Found::End | Found::Piece(_) => {}
+            Found::End | Found::Piece(_) | Found::Partly => {}
             Found::OutOfReach => return Step::OutOfReach,
             Found::Later(at) => {
                 self.again_at = Some(self.again_at.map_or(at, |other| other.min(at)));

@@ -26,6 +26,8 @@ const DOUBT_PAUSE: Duration = Duration::from_millis(20);
 const UNREADABLE: Duration = Duration::from_secs(3);
 /// How often it is tried meanwhile.
 const UNREADABLE_PAUSE: Duration = Duration::from_millis(500);
+/// How often it is asked whether there is room to unpack an archive.
+const ROOM_PAUSE: Duration = Duration::from_millis(50);
 /// How many earlier generations a reader remembers, to hear it when they grow again.
 const FINISHED_MAX: usize = 64;
 
@@ -77,6 +79,8 @@ pub enum Found {
     Piece(Piece),
     /// One long record.
     Long(LongRecord),
+    /// A part of such a record: the next read goes on in it.
+    Partly,
     /// Records that can't be given; the places stand behind them already.
     Hole(Hole),
     /// Nothing more.
@@ -130,7 +134,7 @@ impl Reader {
             finished: Vec::new(),
             until: None,
             history: BTreeMap::new(),
-            files: Files::default(),
+            files: Files::of_stream(),
             exhausted: BTreeSet::new(),
             joiner: Joiner::default(),
             copies: Vec::new(),
@@ -365,11 +369,13 @@ impl Reader {
         match read::fetch_cold(&self.log, &place, &mut self.files, reach, line_bytes_max) {
             Ok(Fetched::Piece(piece)) => self.up_to_stop(piece),
             Ok(Fetched::Long(record)) => Found::Long(record),
+            Ok(Fetched::Partly) => Found::Partly,
             Ok(Fetched::End) => {
                 self.exhausted.insert(place.serial);
                 Found::End
             }
             Err(Trouble::OutOfReach) => Found::OutOfReach,
+            Err(Trouble::NoRoom) => Found::Later(Instant::now() + ROOM_PAUSE),
             Err(trouble) => self.trouble(place, &trouble),
         }
     }
@@ -397,7 +403,9 @@ impl Reader {
         };
         let waited = now.duration_since(since);
         let (give_up, pause, reason) = match trouble {
-            Trouble::Damaged(_) | Trouble::OverBudget | Trouble::OutOfReach => (true, DOUBT_PAUSE, Reason::Unreadable),
+            Trouble::Damaged(_) | Trouble::OverBudget | Trouble::NoRoom | Trouble::OutOfReach => {
+                (true, DOUBT_PAUSE, Reason::Unreadable)
+            }
             Trouble::Unreadable(_) => {
                 (waited > UNREADABLE && (followed || self.until.is_some()), UNREADABLE_PAUSE, Reason::Unreadable)
             }

@@ -385,3 +385,97 @@ fn every_limit_is_shown_and_documented_by_the_same_name() {
     let other: Vec<_> = told.iter().filter(|(name, value)| !of_machine.contains(name) && !same(name, value)).collect();
     assert!(other.is_empty(), "{other:?}");
 }
+
+/// A bomb of 5 MB that unpacks to one line of 1000 MiB: each of its readers unpacks all of that, and nothing comes of it before
+/// its end. Whoever reads something else has a turn in between.
+#[test]
+fn readers_of_a_bomb_do_not_keep_others_from_their_history() {
+    let world = World::new();
+    world.file("bomb.log.1.gz", bomb(b'a', 1, "").repeat(1000));
+    world.file("other.log.1.gz", bomb(b'b', 0, "an archived line\n"));
+    ["bomb", "other"].iter().for_each(|name| world.log(&format!("{name}.log")).line("now"));
+    let agent = world.agent(&["@/*.log"]);
+    let size = std::fs::metadata(world.path("bomb.log.1.gz")).expect("the bomb").len();
+    let (before, target) = (bytes_read(&agent), "/tail?log=bomb.log&from=start&follow=false");
+    let readers: Vec<_> = (0..16).map(|_| get(target).connect(agent.address())).collect();
+    eventually("it is being unpacked", || (bytes_read(&agent) > before + size / 20).then_some(()));
+    let began = Instant::now();
+    assert_eq!(agent.lines(&format!("{EVERYTHING}&log=other.log")), ["an archived line", "now"]);
+    let took = began.elapsed();
+    assert_eq!(subscribers(&agent), 16, "the bomb is not unpacked yet");
+    println!("history of another log took {took:?} beside 16 readers of a bomb");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let peak = peak_mebibytes(&agent);
+    assert!(peak < 100, "{peak} MiB");
+    drop(readers);
+    eventually("they end with their clients", || (subscribers(&agent) == 0).then_some(()));
+}
+
+/// A Zstandard frame (RFC 8878) that asks for a window of 2 to the `window`th bytes: `blocks` of 128 KiB, each as the callback
+/// says: one byte that is repeated, or bytes as they stand.
+fn zstd_frame(window: u8, blocks: impl Iterator<Item = Result<u8, Vec<u8>>>) -> Vec<u8> {
+    let header =
+        |size: usize, kind: usize, is_last: usize| ((size << 3 | kind << 1 | is_last) as u32).to_le_bytes()[..3].to_vec();
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (window - 10) << 3];
+    for block in blocks {
+        match block {
+            Ok(byte) => frame.extend([header(128 << 10, 1, 0), vec![byte]].concat()),
+            Err(bytes) => frame.extend([header(bytes.len(), 0, 0), bytes].concat()),
+        }
+    }
+    frame.extend(header(0, 0, 1));
+    frame
+}
+
+#[test]
+fn a_zstd_bomb_that_asks_for_all_memory_gets_none_of_it() {
+    let world = World::new();
+    // 16 KB that are a line of 512 MiB.
+    let line = |window: u8| zstd_frame(window, (0..4096).map(|_| Ok(b'a')).chain([Err(b"\nafter\n".to_vec())]));
+    world.file("all.log.1.zst", line(41));
+    world.file("some.log.1.zst", line(23));
+    ["all", "some"].iter().for_each(|name| world.log(&format!("{name}.log")).line("now"));
+    let agent = world.agent(&["@/*.log"]);
+    let blocks = agent.events(&format!("{EVERYTHING}&log=all.log"));
+    let gap = blocks.iter().find(|block| block.is("gap")).expect("a gap");
+    assert!(gap.json()["reason"] == "unreadable" && gap.json()["file"] == "all.log.1.zst", "{gap:?}");
+    assert_eq!(blocks.last().expect("a record").data, "now");
+    assert!(agent.logs().iter().any(|log| log["error"].as_str().is_some_and(|error| error.contains("bytes of memory"))));
+    let lines = agent.lines(&format!("{EVERYTHING}&log=some.log"));
+    assert!(lines[0].starts_with("aaaa") && lines[0].len() < 300 << 10, "{}", lines[0].len());
+    assert_eq!(lines[1..], ["after", "now"]);
+    let peak = peak_mebibytes(&agent);
+    assert!(peak < 100, "{peak} MiB");
+}
+
+#[test]
+fn however_many_read_zstd_archives_and_stand_still_memory_is_bounded_and_others_have_their_turn() {
+    let world = World::new();
+    let line = |number: usize| format!("{number:07} is a line like any other in an archive that takes 8 MiB to unpack\n");
+    let lines: String = (0..400_000).map(line).collect();
+    let blocks = lines.as_bytes().chunks(128 << 10).map(|block| Err(block.to_vec()));
+    world.file("app.log.1.zst", zstd_frame(23, blocks));
+    world.log("app.log").line("now");
+    // So that glibc gives back what is let go of; musl does anyway.
+    let agent = world.setup(&["app=@/app.log"]).env("MALLOC_MMAP_THRESHOLD_", "1048576").start();
+    let still: Vec<_> = (0..150).map(|_| get("/tail?from=start").connect(agent.address())).collect();
+    let read = |number: usize| {
+        let text = agent.get("/tail?from=start&follow=false").text();
+        assert!(text.len() == lines.len() + 4 && text.starts_with(&lines), "reader {number}: {} bytes", text.len());
+    };
+    (0..3).for_each(read);
+    // Whoever stood still and lost its place goes on where it was.
+    for mut socket in still.into_iter().take(3) {
+        let mut text = Vec::new();
+        let mut piece = [0; 1 << 16];
+        while !text.ends_with(b"now\n\r\n") {
+            let count = socket.read(&mut piece).expect("the rest");
+            text.extend_from_slice(&piece[..count]);
+        }
+        assert!(String::from_utf8_lossy(&text).contains("0399999 is a line"));
+    }
+    // Eight take up to 16 MiB each; without a bound it would be all of them.
+    let peak = peak_mebibytes(&agent);
+    assert!(peak < 250, "{peak} MiB");
+    println!("{peak} MiB at most");
+}

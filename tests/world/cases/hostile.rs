@@ -16,10 +16,11 @@ const SECRET: &str = "2026-11-22T09:00:00.000Z a secret that stands elsewhere";
 /// A folder `logs` for everybody, and beside it what is nobody's business.
 fn shared() -> World {
     let world = World::new();
+    // The older file first: one that is made later is taken for a copy.
+    world.file("elsewhere/app.log.2", format!("2026-11-22T08:00:00.000Z older, {SECRET}\n"));
     for name in ["secret", "secret.2", "secret.3", "secret.4", "secret.5", "elsewhere/app.log"] {
         world.file(name, format!("{SECRET}\n"));
     }
-    world.file("elsewhere/app.log.2", format!("2026-11-22T08:00:00.000Z older, {SECRET}\n"));
     fs::create_dir(world.path("logs")).unwrap();
     world
 }
@@ -172,22 +173,26 @@ fn what_the_operator_names_as_the_folder_of_rotated_files_may_be_anywhere() {
     assert_eq!(agent.lines(EVERYTHING), log.written());
 }
 
-#[test]
-fn a_file_swapped_for_a_link_between_look_and_open_never_leads_out() {
+/// Swaps a log's file for links of `maker` and back, all the time, under an agent with these options whose every opening
+/// comes late; nothing that is not the maker's own may be read by it.
+fn swapped(options: &[&str], maker: Option<u32>) {
     let world = shared();
+    world.file("own/app.log", "2026-11-22T09:00:00.000Z its own\n");
+    chown(world.path("own/app.log"), maker, None).expect("only root may");
     let mut good = world.log("logs/good.log");
-    // Every opening comes late, so that there is time for a swap.
-    let late = "inject=openat:delay_enter=1000";
-    let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat", "-e", late];
-    let agent = world.setup(&["@/logs/*.log", "--follow-symlinks", "inside"]).wrapped(&words).start();
+    let late = "inject=openat,openat2,readlinkat:delay_enter=1000";
+    let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat,openat2,readlinkat", "-e", late];
+    let agent = world.setup(&[&["@/logs/*.log"], options].concat()).wrapped(&words).start();
     let mut stream = agent.stream("/events?from=start&log=good.log");
     let swaps = || {
         for round in 0..2000 {
             let (new, path) = (world.path("being-made"), world.path("logs/evil.log"));
-            match round % 2 {
-                0 => fs::write(&new, format!("2026-11-22T10:00:00.000Z {round} as it should be\n")).unwrap(),
-                _ => symlink("../secret", &new).unwrap(),
+            match round % 4 {
+                0 | 2 => fs::write(&new, format!("2026-11-22T10:00:00.000Z {round} as it should be\n")).unwrap(),
+                1 => symlink("../secret", &new).unwrap(),
+                _ => symlink("../own/app.log", &new).unwrap(),
             }
+            lchown(&new, maker, None).expect("only root may");
             fs::rename(new, path).unwrap();
             thread::yield_now();
         }
@@ -202,6 +207,16 @@ fn a_file_swapped_for_a_link_between_look_and_open_never_leads_out() {
             stream.goes_on_with(&good.write(1));
         }
     });
+}
+
+#[test]
+fn a_file_swapped_for_a_link_between_look_and_open_never_leads_out() {
+    swapped(&["--follow-symlinks", "inside"], None);
+}
+
+#[test]
+fn a_file_swapped_for_a_link_of_its_writer_never_leads_to_what_is_not_its_own() {
+    swapped(&["--follow-symlinks", "any"], WRITER);
 }
 
 /// `/var/log/containers/NAME.log` leads to `/var/log/pods/…/0.log`, which leads to where the runtime writes.
