@@ -105,7 +105,9 @@ fn rotated_files_that_are_links_out_of_the_folder_are_none_where_links_stay_insi
     let agent = world.agent(&["@/logs/*.log", "--follow-symlinks", "inside"]);
     assert_eq!(agent.lines(EVERYTHING), log.written());
     let trusting = world.agent(&["@/logs/*.log"]);
-    assert!(trusting.lines(EVERYTHING).contains(&SECRET.to_owned()), "by default links lead anywhere");
+    // How files of two folders follow each other nobody can tell: there may be a gap.
+    let told = trusting.stream(EVERYTHING).rest();
+    assert!(told.iter().any(|block| block.data == SECRET), "by default links lead anywhere: {told:?}");
 }
 
 /// A user that is neither root nor the one whom the agent runs as.
