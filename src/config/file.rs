@@ -421,13 +421,14 @@ pub fn pointless_rule(path: &Path, rules: &Rules, logs: &[(String, Option<Format
 
 /// The key of a rule that keeps it from being about any record, and why.
 fn pointless(scope: &Scope, logs: &[(String, Option<Format>)]) -> Option<(&'static str, String)> {
-    let called =
-        |name: &String| Scope::of_logs(vec![name.clone()]).is_ok_and(|one| logs.iter().any(|(log, _)| one.takes_log(log)));
-    if let Some(unknown) = scope.names.iter().find(|name| !called(name)) {
+    let is_wrong = |name: &&String| !name.contains(['*', '?', '[', '{']) && logs.iter().all(|(log, _)| log != *name);
+    let mut meant = logs.iter().filter(|(log, _)| scope.takes_log(log)).peekable();
+    // Of several a glob may mean nothing; a name is written wrong.
+    let unknown = scope.names.iter().find(is_wrong).or_else(|| scope.names.first().filter(|_| meant.peek().is_none()));
+    if let Some(unknown) = unknown {
         let known: Vec<&str> = logs.iter().map(|(log, _)| log.as_str()).collect();
         return Some(("log", format!("there is no log {unknown:?}; there are: {}", known.join(", "))));
     }
-    let mut meant = logs.iter().filter(|(log, _)| scope.takes_log(log));
     let fieldless = !scope.fields.is_empty() && meant.all(|(_, format)| *format == Some(Format::Plain));
     fieldless.then(|| ("fields", "records of format plain have no fields, and it is about no others".into()))
 }

@@ -207,7 +207,7 @@ pub fn from_environment() -> Result<Job, String> {
         }
         Some(Command::TestRules { options, log_name }) => {
             let config = decide(*options, Logs::OfConfig)?;
-            let name = name_of_lines(&config.logs, log_name)?;
+            let name = log_name.or_else(|| config.logs.first()?.only_name()).unwrap_or_else(|| "stdin".into());
             Ok(Job::TestRules(Box::new(config), name))
         }
         Some(Command::Health { url: Some(target), timeout, .. }) => Ok(Job::Health(target, timeout.0)),
@@ -225,20 +225,6 @@ pub fn from_environment() -> Result<Job, String> {
             out.extend_from_slice(MAN_MORE.as_bytes());
             Ok(Job::Print(out))
         }
-    }
-}
-
-/// The name of the log that lines to try rules on are taken to be of: `asked`, if there can be one of that name.
-fn name_of_lines(logs: &[LogPattern], asked: Option<String>) -> Result<String, String> {
-    let Some(asked) = asked else {
-        return Ok(logs.first().and_then(LogPattern::only_name).unwrap_or_else(|| "stdin".into()));
-    };
-    let known: Option<Vec<String>> = logs.iter().map(LogPattern::only_name).collect();
-    match known {
-        Some(known) if !known.is_empty() && !known.contains(&asked) => {
-            Err(format!("error: --log-name: there is no log {asked:?}; there are: {}\n", known.join(", ")))
-        }
-        _ => Ok(asked),
     }
 }
 
@@ -299,7 +285,7 @@ fn decide(given: Options, logs: Logs<'_>) -> Result<Config, String> {
     // Where a glob may mean any name, nothing can be said.
     let known = patterns.iter().zip(&layouts).map(|(pattern, layout)| Some((pattern.only_name()?, layout.format)));
     let known: Option<Vec<_>> = known.collect();
-    if let (Some(path), Some(known)) = (&options.config, known.filter(|known| !known.is_empty() && logs != Logs::Own))
+    if let (Some(path), Some(known)) = (&options.config, known.filter(|_| matches!(logs, Logs::Needed(_))))
         && let Some(wrong) = file::pointless_rule(path, &rules, &known)
     {
         return Err(error(wrong.to_string()));

@@ -48,13 +48,13 @@ fn of_utf8<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meani
     let time = time.and_then(|time| match time {
         Scalar::Text(text) => clock.of_value(&text, latest),
         Scalar::Number(number) => of_number(number),
-        Scalar::Other => None,
+        Scalar::Level(_) | Scalar::Other => None,
     });
     let level = level.and_then(|level| match level {
         Scalar::Text(text) => Level::of_word(text.as_bytes()).or_else(|| Level::of_number(text.parse().ok()?)),
         // Neither a fraction nor a negative number is one.
         Scalar::Number(number) => Some(number as u64).filter(|whole| *whole as f64 == number).and_then(Level::of_number),
-        Scalar::Other => None,
+        Scalar::Level(_) | Scalar::Other => None,
     });
     let level = level.or_else(|| match letter? {
         Scalar::Text(letter) => Level::of_mongodb(letter.as_bytes()),
@@ -92,6 +92,8 @@ fn depth(text: &[u8]) -> usize {
 enum Scalar<'a> {
     Text(Cow<'a, str>),
     Number(f64),
+    /// An object that has a level.
+    Level(Cow<'a, str>),
     Other,
 }
 
@@ -130,15 +132,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
                 Ok(Scalar::Other)
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                // MongoDB's way to write a time: `{"$date": "…"}`.
-                let mut date = Scalar::Other;
+                // MongoDB's way to write a time: `{"$date": "…"}`; a level as ECS nests it.
+                let mut found = Scalar::Other;
                 while let Some(Key(key)) = map.next_key()? {
                     match &*key {
-                        "$date" => date = map.next_value()?,
+                        "$date" => found = map.next_value()?,
+                        "level" => {
+                            if let Scalar::Text(level) = map.next_value()? {
+                                found = Scalar::Level(level);
+                            }
+                        }
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
-                Ok(date)
+                Ok(found)
             }
         }
         deserializer.deserialize_any(Any)
@@ -162,7 +169,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                         key if object.level.is_none() && is_level(key) => object.level = Some(map.next_value()?),
                         "s" => object.letter = Some(map.next_value()?),
                         // ECS nests it.
-                        "log" if object.level.is_none() => object.level = map.next_value::<Nested<'de>>()?.0,
+                        "log" if object.level.is_none() => {
+                            if let Scalar::Level(level) = map.next_value()? {
+                                object.level = Some(Scalar::Text(level));
+                            }
+                        }
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -170,30 +181,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
         }
         deserializer.deserialize_map(Keys)
-    }
-}
-
-/// The level in a value that is an object.
-struct Nested<'a>(Option<Scalar<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Nested<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Value<'a> {
-            #[serde(borrow)]
-            Object(Level<'a>),
-            Other(IgnoredAny),
-        }
-        #[derive(Deserialize)]
-        struct Level<'a> {
-            #[serde(borrow)]
-            level: Option<Cow<'a, str>>,
-        }
-        Ok(Nested(match Value::deserialize(deserializer)? {
-            Value::Object(Level { level }) => level.map(Scalar::Text),
-            Value::Other(_) => None,
-        }))
     }
 }
 
@@ -218,6 +205,7 @@ mod tests {
             (r#"{"@timestamp":"2026-11-22T10:00:00Z","log":{"logger":"a","level":"error","x":[1]}}"#, true, Some(Level::Error)),
             (r#"{"log":"a text","level":"warn"}"#, false, Some(Level::Warn)),
             (r#"{"log":{"level":7},"x":1}"#, false, None),
+            (r#"{"log":[[1]],"level":"error"}"#, false, Some(Level::Error)),
             (r#"{"timeUnixNano":"1795341600000000000","severityNumber":17,"severityText":"ERROR"}"#, true, Some(Level::Error)),
             (r#"{}"#, false, None),
         ] {

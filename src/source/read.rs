@@ -373,25 +373,30 @@ pub fn at_base(log: &Log, generation: &Generation) -> Place {
 }
 
 /// Hands all lines from `place` on to `each`, through all later generations, until it breaks: the serial, the line, and the
-/// position at which it starts. Ends at what can't be read.
+/// position at which it starts. Returns the first generation of which not all could be read, if there was one.
 pub fn scan(
     log: &Log,
     mut place: Place,
     line_bytes_max: usize,
     each: &mut dyn FnMut(u64, &Line<'_>, Position) -> ControlFlow<()>,
-) {
-    let mut files = Files::default();
+) -> Option<u64> {
+    let (mut files, mut unread) = (Files::default(), None);
     loop {
         let (serial, hint) = (place.serial, place.position.hint);
         let fetched = fetch_hot(log, &place).map_or_else(
-            || fetch_cold(log, &place, &mut files, Reach::Files, line_bytes_max).unwrap_or(Fetched::End),
+            || {
+                fetch_cold(log, &place, &mut files, Reach::Files, line_bytes_max).unwrap_or_else(|_| {
+                    unread = unread.or(Some(serial));
+                    Fetched::End
+                })
+            },
             Fetched::Piece,
         );
         match fetched {
             Fetched::Piece(piece) => {
                 for line in lines(piece.records(), piece.start, line_bytes_max) {
                     if each(serial, &line, piece.position(log.source, hint, line.start)).is_break() {
-                        return;
+                        return unread;
                     }
                 }
                 place.position = piece.position(log.source, hint, piece.end);
@@ -400,13 +405,13 @@ pub fn scan(
             Fetched::Long(long) => {
                 let line = Line::new(&long.bytes, long.start, long.after.offset, line_bytes_max);
                 if each(serial, &line, place.position).is_break() {
-                    return;
+                    return unread;
                 }
                 place.position = long.after;
             }
             Fetched::Partly => {}
             Fetched::End => {
-                let Some(next) = log.state().after(serial).cloned() else { return };
+                let Some(next) = log.state().after(serial).cloned() else { return unread };
                 place = at_base(log, &next);
             }
         }
@@ -564,6 +569,12 @@ pub fn ends(log: &Log) -> Vec<Place> {
         Some(Place { serial: generation.serial, position })
     })
     .collect()
+}
+
+/// The end of a generation; reads a file where only that tells.
+pub fn end_of(log: &Log, generation: &Generation) -> Result<Position, Trouble> {
+    let known = log.state().end_position(log.source, generation);
+    known.map_or_else(|| end_by_reading(log, generation), Ok)
 }
 
 fn end_by_reading(log: &Log, generation: &Generation) -> Result<Position, Trouble> {

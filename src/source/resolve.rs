@@ -36,6 +36,13 @@ pub struct Resolved {
     pub copies: Vec<u64>,
 }
 
+impl Resolved {
+    /// At these places and no other, the oldest first.
+    pub fn at(places: Vec<Place>) -> Self {
+        Resolved { places, missing: None, several: BTreeMap::new(), named: BTreeSet::new(), copies: Vec::new() }
+    }
+}
+
 /// What was asked for and can't be given.
 #[derive(Clone, Debug)]
 pub struct Missing {
@@ -132,7 +139,7 @@ pub fn resolve(log: &Log, positions: &[Position]) -> Resolved {
         let first = first.or_else(|| Some((left_out(log).filter(|_| !names_first(positions, &generations))?, None)));
         let (missing, place) = first.map_or((None, None), |(missing, place)| (Some(missing), place.or_else(|| start(log))));
         let places = place.into_iter().collect();
-        return Resolved { places, missing, several: BTreeMap::new(), named: BTreeSet::new(), copies: Vec::new() };
+        return Resolved { missing, ..Resolved::at(places) };
     }
     // One of several was not found. The first was the newest, unless the event was a late line; and retention deletes the
     // oldest first: if older ones are there it was a newer one.

@@ -3,6 +3,7 @@
 //! next one goes on from there.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +11,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::join::Spot;
-use super::keep::Throttle;
-use super::lead::{Told, place_at, records};
+use super::lead::{Told, begin, lead_in, lead_time, place_at, records};
 use super::reader::Reader;
-use super::start::{Counting, EarlyGap, Started, before_all};
+use super::start::{Counting, EarlyGap, Seen, Started, before_all};
 use crate::position::{Cursor, Position};
 use crate::source::back::{Back, Bounds, back, bounds};
 use crate::source::catalog::Log;
 use crate::source::read::{self, Place};
-use crate::source::resolve::{Missing, resolve};
+use crate::source::resolve::{Missing, Resolved, resolve};
 
 /// How long one request goes back at most, over all its logs.
 pub const BACK_TIME_MAX: Duration = Duration::from_millis(700);
@@ -33,8 +33,12 @@ struct Found {
     log: Arc<Log>,
     /// Where its id ends the stream, the oldest place first.
     places: Vec<Place>,
+    /// Where records start that are not before it, as what ends them is behind it.
+    open: BTreeSet<Spot>,
     bounds: Bounds,
     back: Back<Option<Timestamp>>,
+    /// A place from which on records were counted.
+    from: Option<Place>,
 }
 
 /// What records are counted back from.
@@ -52,17 +56,21 @@ pub fn before(selected: &[Arc<Log>], cut: &Cut, count: usize, counting: &mut Cou
     let now = Instant::now();
     for (number, log) in (1_u32..).zip(selected) {
         let until = now + BACK_TIME_MAX * number / selected.len() as u32;
-        let places = match cut {
-            Cut::End => read::ends(log),
+        let at = match cut {
+            Cut::End => Some(Resolved::at(read::ends(log))),
             Cut::At(cursor) => {
-                let (places, missing) = places_of(log, cursor);
+                let (at, missing) = place_of(log, cursor);
                 gaps.extend(missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
-                places
+                at
             }
         };
-        let bounds = bounds(log, &places);
-        let back = records_back(log, &bounds, count, until, counting);
-        found.push(Found { log: log.clone(), places, bounds, back });
+        let Resolved { places, several, named, .. } = at.unwrap_or_else(|| Resolved::at(Vec::new()));
+        let mut bounds = bounds(log, &places);
+        // What is open at an id belongs to what comes after it.
+        let ends = several.into_iter().filter_map(|(serial, positions)| Some((serial, positions.first()?.offset)));
+        bounds.extend(ends);
+        let (back, from) = records_back(log, &bounds, count, until, counting);
+        found.push(Found { log: log.clone(), places, open: named, bounds, back, from });
     }
     let to_beginning = |found: &Found| found.back.reached.is_none() && found.back.found.len() < count && !found.bounds.is_empty();
     gaps.extend(found.iter().filter(|found| to_beginning(found)).filter_map(|found| before_all(&found.log)));
@@ -71,13 +79,13 @@ pub fn before(selected: &[Arc<Log>], cut: &Cut, count: usize, counting: &mut Cou
 }
 
 /// Where an id stands in a log: nowhere if it does not name it; what is before a place that is not known can't be told.
-fn places_of(log: &Arc<Log>, cursor: &Cursor) -> (Vec<Place>, Option<Missing>) {
+fn place_of(log: &Arc<Log>, cursor: &Cursor) -> (Option<Resolved>, Option<Missing>) {
     let own: Vec<Position> = cursor.positions().iter().filter(|position| position.source == log.source).copied().collect();
     if own.is_empty() {
-        return (Vec::new(), None);
+        return (None, None);
     }
     let resolved = resolve(log, &own);
-    if resolved.missing.is_some() { (Vec::new(), resolved.missing) } else { (resolved.places, None) }
+    if resolved.missing.is_some() { (None, resolved.missing) } else { (Some(resolved), None) }
 }
 
 fn records_back(
@@ -86,62 +94,63 @@ fn records_back(
     count: usize,
     until: Instant,
     counting: &mut Counting<'_>,
-) -> Back<Option<Timestamp>> {
+) -> (Back<Option<Timestamp>>, Option<Place>) {
     if bounds.is_empty() {
-        return Back { found: Vec::new(), reached: None };
+        return (Back { found: Vec::new(), reached: None }, None);
     }
     let newest = log.state().newest().map_or(0, |newest| newest.serial);
     if counting.goes_forward(log, newest) {
         return forward_back(log, bounds, count, until, counting);
     }
-    let (keeps, time_of, mut throttle) = (&mut *counting.keeps, counting.time_of, Throttle::default());
-    back(log, bounds, count, counting.line_bytes_max, until, &mut |serial, line| {
-        keeps(log, &Told::of(serial, line), &mut throttle).then(|| time_of(log, serial, line.known))
-    })
+    let (keeps, time_of, mut seen) = (&mut *counting.keeps, counting.time_of, Seen::default());
+    let back = back(log, bounds, count, counting.line_bytes_max, until, &mut |serial, line| {
+        keeps(log, &Told::of(serial, line), &mut seen).then(|| time_of(log, serial, line.known))
+    });
+    (back, None)
 }
 
 /// The same where lines before a record tell what it is: reads more and more of the last lines, until they hold so many
-/// records.
+/// records; and where it began to in the end.
 fn forward_back(
     log: &Log,
     bounds: &Bounds,
     count: usize,
     until: Instant,
     counting: &mut Counting<'_>,
-) -> Back<Option<Timestamp>> {
-    let mut wanted = counting.lines_for(count);
+) -> (Back<Option<Timestamp>>, Option<Place>) {
+    let mut wanted = counting.lines_for(log, count);
     loop {
         let lines = back(log, bounds, wanted, counting.line_bytes_max, until, &mut |_, _| Some(()));
-        let nothing = Back { found: Vec::new(), reached: None };
-        let Some(&(serial, offset, ())) = lines.found.last() else { return Back { reached: lines.reached, ..nothing } };
-        let Ok(from) = read::place_at(log, serial, offset) else { return Back { reached: Some((serial, offset)), ..nothing } };
-        let (all, mut found) = forward_from(log, from, bounds, counting);
-        // The first may be the end of one that begins before.
-        let first_whole = if lines.reached.is_none() { None } else { all.get(1).or(all.first()).copied() };
-        found.retain(|&(serial, start, _)| first_whole.is_none_or(|first| (serial, start) >= first));
+        let nothing = |reached| (Back { found: Vec::new(), reached }, None);
+        let Some(&(serial, offset, ())) = lines.found.last() else { return nothing(lines.reached) };
+        let first = (serial, offset);
+        let Some(place) = place_at(log, first) else { return nothing(Some(first)) };
+        let from = lead_in(log, place, counting.line_bytes_max, until.min(lead_time()));
+        let mut found = forward_from(log, from, bounds, counting);
+        found.retain(|&(serial, start, _)| (serial, start) >= first);
         if found.len() >= count || lines.reached.is_none() || Instant::now() >= until {
-            found.reverse();
+            // Of interleaved ones the first to begin may be the last to end.
+            found.sort_by_key(|&(serial, start, _)| Reverse((serial, start)));
             let complete = found.len() >= count;
             found.truncate(count);
             let last = found.last().map(|&(serial, start, _)| (serial, start)).filter(|_| complete);
-            return Back { found, reached: last.or(first_whole) };
+            return (Back { found, reached: last.or(lines.reached.map(|_| first)) }, Some(from));
         }
         wanted = wanted.saturating_mul(4);
     }
 }
 
-/// Where the records start from `from` on within `bounds`, and those of them that are wanted, with their times.
-fn forward_from(log: &Log, from: Place, bounds: &Bounds, counting: &mut Counting<'_>) -> (Vec<Spot>, Vec<Timed>) {
-    let (mut throttle, mut all, mut found) = (Throttle::default(), Vec::new(), Vec::new());
+/// Where the records that are wanted start from `from` on within `bounds`, with their times.
+fn forward_from(log: &Log, from: Place, bounds: &Bounds, counting: &mut Counting<'_>) -> Vec<Timed> {
+    let (mut seen, mut found) = (Seen::default(), Vec::new());
     let (line_bytes_max, way, time_of, keeps) = (counting.line_bytes_max, counting.way, counting.time_of, &mut *counting.keeps);
     records(log, from, Some(bounds), (way, line_bytes_max), &mut |told| {
-        all.push(told.start);
-        if keeps(log, told, &mut throttle) {
+        if keeps(log, told, &mut seen) {
             found.push((told.start.0, told.start.1, told.time.or_else(|| time_of(log, told.start.0, told.line.known))));
         }
         ControlFlow::Continue(())
     });
-    (all, found)
+    found
 }
 
 /// Readers of the last `count` records of all logs together, by their times.
@@ -160,7 +169,7 @@ fn merged(found: &mut [Found], count: usize, counting: &Counting<'_>) -> Vec<Rea
     all.sort_by_key(|&(time, _)| Reverse(time));
     all.truncate(count);
     let kept = |index| all.iter().filter(|&&(_, own)| own == index).count();
-    found.iter().enumerate().map(|(index, found)| found.reader(kept(index))).collect()
+    found.iter().enumerate().map(|(index, found)| found.reader(kept(index), counting)).collect()
 }
 
 impl Found {
@@ -184,7 +193,7 @@ impl Found {
     }
 
     /// A reader of the newest `kept` of the records that were found, up to the id.
-    fn reader(&self, kept: usize) -> Reader {
+    fn reader(&self, kept: usize, counting: &Counting<'_>) -> Reader {
         let all = kept == self.back.found.len();
         let start = match self.back.found.get(kept.wrapping_sub(1)) {
             _ if all && self.back.reached.is_none() => read::start(&self.log).filter(|_| !self.bounds.is_empty()),
@@ -192,11 +201,14 @@ impl Found {
             Some(&(serial, offset, _)) => place_at(&self.log, (serial, offset)),
             None => None,
         };
-        let places = start.map_or_else(
-            || self.places.clone(),
-            |start| self.places.iter().filter(|place| place.serial < start.serial).copied().chain([start]).collect(),
-        );
-        let mut reader = Reader::new(self.log.clone(), places);
+        let mut reader = match start {
+            None => Reader::new(self.log.clone(), self.places.clone()),
+            Some(start) => {
+                let beside = self.places.iter().filter(|place| place.serial < start.serial).copied().collect();
+                begin(&self.log, start, beside, self.from, counting)
+            }
+        };
+        reader.joiner.leave_to_others(self.open.clone());
         reader.stop_at(self.bounds.clone());
         reader
     }

@@ -48,6 +48,8 @@ pub struct Joined {
     pub length: u64,
     /// When it was written, as the container runtime says.
     pub time: Option<Timestamp>,
+    /// Whether the rest of its last line is missing.
+    pub is_part: bool,
 }
 
 impl Joined {
@@ -67,8 +69,8 @@ pub struct Had {
     pub positions: BTreeMap<u64, Vec<Position>>,
     /// Where a record may start that was not had.
     pub starts: BTreeSet<Spot>,
-    /// By serial up to where what starts there is before the beginning of the stream, and not wanted.
-    pub before: BTreeMap<u64, u64>,
+    /// Where records start of which others have the end, and that are theirs.
+    pub others: BTreeSet<Spot>,
 }
 
 impl Had {
@@ -149,14 +151,19 @@ impl Joiner {
         Joiner { had, ..Joiner::default() }
     }
 
-    /// One for a stream that begins behind what starts before these offsets, by serial.
-    pub fn beginning(before: BTreeMap<u64, u64>) -> Self {
-        Joiner { had: Had { before, ..Had::default() }, ..Joiner::default() }
+    /// Gives no record that starts at one of these spots.
+    pub fn leave_to_others(&mut self, starts: BTreeSet<Spot>) {
+        self.had.others = starts;
     }
 
-    /// Where the stream begins in a generation, where that is not where it is read from.
-    pub fn begins_at(&self, serial: u64) -> Option<u64> {
-        self.had.before.get(&serial).copied()
+    /// How far what was had reaches in generation `serial`, where that is not where it is read from.
+    pub fn had_until(&self, serial: u64) -> Option<u64> {
+        self.had.end(serial)
+    }
+
+    /// Whether a record that starts there was not had, although what is behind it was.
+    pub fn lacks(&self, start: Spot) -> bool {
+        self.had.starts.contains(&start)
     }
 
     /// Where the first open group starts.
@@ -187,11 +194,12 @@ impl Joiner {
         let end = (serial, line.end);
         let whole = Group::new((serial, line.start), end, text, missing, time, position, limit);
         self.newest = self.newest.max(serial);
-        if serial < self.newest {
+        let open = &mut self.open[stream];
+        let goes_on = open.group.iter().chain(&open.part).any(|group| group.joined.end.0 == serial);
+        if serial < self.newest && !goes_on {
             // A late line in an old file stands alone: its neighbours were given long ago.
             return self.give(whole.joined);
         }
-        let open = &mut self.open[stream];
         open.since = Some(Instant::now());
         let (had, first) = (&self.had, whole.joined.start);
         // What stands behind a group that was not had was not had either.
@@ -227,8 +235,9 @@ impl Joiner {
         let now = Instant::now();
         let open = self.open.iter_mut().find(|open| open.due().is_some_and(|due| all || due <= now))?;
         // A line whose rest is missing belongs to the group before it as little as to anything.
-        let ended = open.group.take().or_else(|| open.part.take())?;
-        self.give(ended.joined).or_else(|| self.end_quiet(all))
+        let whole = open.group.take().map(|group| group.joined);
+        let ended = whole.or_else(|| Some(Joined { is_part: true, ..open.part.take()?.joined }))?;
+        self.give(ended).or_else(|| self.end_quiet(all))
     }
 
     /// When a group that is open now is taken to be whole.
@@ -240,8 +249,7 @@ impl Joiner {
         let given = self.given.entry(joined.end.0).or_default();
         *given = (*given).max(joined.end.1);
         let again = self.had.end(joined.end.0).is_some_and(|end| joined.end.1 <= end) && !self.had.starts.contains(&joined.start);
-        let before = self.had.before.get(&joined.start.0).is_some_and(|&begin| joined.start.1 < begin);
-        (!again && !before).then_some(joined)
+        (!again && !self.had.others.contains(&joined.start)).then_some(joined)
     }
 
     /// What ids say of generation `serial` in which the reader stands at `place`, if it does: the farthest position first.
@@ -287,7 +295,7 @@ impl Open {
 impl Group {
     fn new(start: Spot, end: Spot, text: &[u8], missing: u64, time: Option<Timestamp>, position: Position, limit: usize) -> Self {
         let length = text.len() as u64 + missing;
-        let joined = Joined { start, end, text: text[..text.len().min(limit)].to_vec(), length, time };
+        let joined = Joined { start, end, text: text[..text.len().min(limit)].to_vec(), length, time, is_part: false };
         Group { joined, starts: vec![(start.0, position)], lines: 1, trace: Trace::default() }
     }
 

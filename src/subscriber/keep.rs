@@ -55,23 +55,41 @@ const SPANS_MAX: usize = 16;
 /// What one stream has let through and held back.
 #[derive(Clone, Debug, Default)]
 pub struct Throttle {
+    /// Whether it judges by the clock what carries no time: not in a search, which comes by old records.
+    has_clock: bool,
     /// By log and rule: how many came in spans of time, the one that was met last at the end.
     spans: HashMap<String, HashMap<usize, Vec<(i64, u64)>>>,
     suppressed: BTreeMap<String, u64>,
 }
 
 impl Throttle {
+    /// One for a stream that goes on where this search ended.
+    pub fn begin(self) -> Self {
+        Throttle { has_clock: true, suppressed: BTreeMap::new(), ..self }
+    }
+
     /// Begins to count anew what is let through; what was held back stays to be told.
     pub fn forget_spans(&mut self) {
         self.spans.clear();
     }
 
     /// Whether the record of `log` that ends at `offset` and was written at `time` is let through by rule number `rule`,
-    /// which is told of as `name`.
-    pub fn lets_through(&mut self, keep: Keep, (rule, log): (usize, &str), name: &str, offset: u64, time: Timestamp) -> bool {
-        let through = match keep {
-            Keep::OneIn(count) => scattered(offset).is_multiple_of(count),
-            Keep::AtMost { count, seconds } => self.nth_in_span((rule, log), time.as_second().div_euclid(seconds)) <= count,
+    /// which is told of as `name`. Without a time the clock says it, but in a search, which lets it through.
+    pub fn lets_through(
+        &mut self,
+        keep: Keep,
+        (rule, log): (usize, &str),
+        name: &str,
+        offset: u64,
+        time: Option<Timestamp>,
+    ) -> bool {
+        let time = time.or_else(|| self.has_clock.then(Timestamp::now));
+        let through = match (keep, time) {
+            (Keep::OneIn(count), _) => scattered(offset).is_multiple_of(count),
+            (Keep::AtMost { .. }, None) => true,
+            (Keep::AtMost { count, seconds }, Some(time)) => {
+                self.nth_in_span((rule, log), time.as_second().div_euclid(seconds)) <= count
+            }
         };
         if !through {
             *self.suppressed.entry(name.to_owned()).or_default() += 1;
@@ -122,7 +140,7 @@ mod tests {
             let mut throttle = Throttle::default();
             let keep = "1/10".parse().unwrap();
             (0..10_000u64)
-                .map(|n| throttle.lets_through(keep, (0, "app"), "drop", (n + seed) * 157, Timestamp::UNIX_EPOCH))
+                .map(|n| throttle.lets_through(keep, (0, "app"), "drop", (n + seed) * 157, Some(Timestamp::UNIX_EPOCH)))
                 .collect::<Vec<_>>()
         };
         let count = through(0).into_iter().filter(|&through| through).count();
@@ -137,7 +155,7 @@ mod tests {
         let keep: Keep = "2/m".parse().unwrap();
         let mut of = |log, second, rule| {
             let time = Timestamp::from_second(second).unwrap();
-            throttle.lets_through(keep, (rule, log), "noise", 0, time)
+            throttle.lets_through(keep, (rule, log), "noise", 0, Some(time))
         };
         let mut at = |second, rule| of("app", second, rule);
         assert_eq!([at(0, 0), at(1, 0), at(59, 0), at(60, 0)], [true, true, false, true]);
@@ -151,7 +169,7 @@ mod tests {
     fn times_out_of_order_let_no_more_through() {
         let mut throttle = Throttle::default();
         let keep: Keep = "2/s".parse().unwrap();
-        let mut at = |second| throttle.lets_through(keep, (0, "app"), "noise", 0, Timestamp::from_second(second).unwrap());
+        let mut at = |second| throttle.lets_through(keep, (0, "app"), "noise", 0, Some(Timestamp::from_second(second).unwrap()));
         assert_eq!((0..100).filter(|n| at(n % 2 * 3600)).count(), 4, "two writers whose clocks differ by an hour");
         assert!((10..1000).rev().all(&mut at), "a clock that was put back");
     }

@@ -1,7 +1,8 @@
 //! What leads up to the place where a stream starts: lines that are one record with those behind it, and records that rules
 //! which let only so many through have counted. Reads files: blocks.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,15 +12,18 @@ use jiff::Timestamp;
 use super::join::{Joined, Joiner, Spot, Way};
 use super::keep::Throttle;
 use super::reader::Reader;
-use super::start::Counting;
+use super::start::{Counting, Seen};
 use crate::source::back::{Bounds, back, bounds};
 use crate::source::catalog::Log;
+use crate::source::content::Storage;
+use crate::source::generation::{Generation, Phase};
 use crate::source::read::{self, Place};
+use crate::source::resolve::Resolved;
 use crate::source::split::Line;
 
 /// How many lines before a place are looked at, at most.
 pub const LEAD_LINES: usize = 2000;
-/// How long going back to them may take.
+/// How long going back to them may take, over all logs of a stream.
 const LEAD_TIME: Duration = Duration::from_millis(200);
 
 /// A record of a log, as reading on from a place finds it.
@@ -32,8 +36,8 @@ pub struct Told<'a> {
     pub line: Line<'a>,
     /// When it was written, as a container runtime says.
     pub time: Option<Timestamp>,
-    /// Whether nothing has ended it but the end of all that there is.
-    pub is_open: bool,
+    /// Whether the rest of its last line is missing.
+    pub is_part: bool,
     /// Where the first of the records starts that are not ended yet.
     pub open_from: Option<Spot>,
 }
@@ -42,7 +46,7 @@ impl<'a> Told<'a> {
     /// A record that is one line of generation `serial`.
     pub fn of(serial: u64, line: &Line<'a>) -> Self {
         let (start, end) = ((serial, line.start), (serial, line.end));
-        Told { start, end, line: *line, time: None, is_open: false, open_from: None }
+        Told { start, end, line: *line, time: None, is_part: false, open_from: None }
     }
 }
 
@@ -50,37 +54,39 @@ impl<'a> Told<'a> {
 pub type WayOf<'a> = dyn Fn(&Log, u64) -> Way<'a> + 'a;
 
 /// Hands the records of a log from `from` on to `each`, in the order in which they end, until it breaks; of lines behind
-/// `until` none is looked at.
+/// `until` none is looked at. Returns the first file of which not all could be read, if there was one.
 pub fn records(
     log: &Log,
     from: Place,
     until: Option<&Bounds>,
     (way, line_bytes_max): (&WayOf<'_>, usize),
     each: &mut dyn FnMut(&Told<'_>) -> ControlFlow<()>,
-) {
+) -> Option<u64> {
     let mut joiner = Joiner::default();
     let mut broken = false;
-    let mut tell = |joined: &Joined, joiner: &Joiner, is_open: bool| {
+    let mut tell = |joined: &Joined, joiner: &Joiner| {
         let line = joined.line(line_bytes_max);
-        let open_from = joiner.open_from();
-        each(&Told { start: joined.start, end: joined.end, line, time: joined.time, is_open, open_from })
+        let Joined { start, end, time, is_part, .. } = *joined;
+        each(&Told { start, end, line, time, is_part, open_from: joiner.open_from() })
     };
-    read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
+    let last = until.and_then(|until| until.keys().next_back().copied());
+    let unread = read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
         let bound = until.map_or(Some(u64::MAX), |until| until.get(&serial).copied());
         let Some(bound) = bound else { return ControlFlow::Break(()) };
         if line.start >= bound {
-            return ControlFlow::Continue(());
+            return if last == Some(serial) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         }
         let flow = match joiner.take(serial, line, position, &way(log, serial)) {
-            Some(joined) => tell(&joined, &joiner, false),
+            Some(joined) => tell(&joined, &joiner),
             None => ControlFlow::Continue(()),
         };
         broken = flow.is_break();
         flow
     });
     while !broken && let Some(joined) = joiner.end_quiet(true) {
-        broken = tell(&joined, &joiner, true).is_break();
+        broken = tell(&joined, &joiner).is_break();
     }
+    unread
 }
 
 /// The place at a spot: before all of a generation where that is its beginning.
@@ -92,64 +98,123 @@ pub fn place_at(log: &Log, (serial, offset): Spot) -> Option<Place> {
     }
 }
 
-/// A place some lines before `place`; `place` itself where nothing can be read before it.
-pub fn lead_in(log: &Log, place: Place, line_bytes_max: usize) -> Place {
-    let until = Instant::now() + LEAD_TIME;
-    let lines = back(log, &bounds(log, &[place]), LEAD_LINES, line_bytes_max, until, &mut |_, _| Some(()));
+/// A place some lines before `place`; `place` itself where nothing can be read before it. Archives are not gone back into:
+/// to read a few lines all of one has to be unpacked.
+pub fn lead_in(log: &Log, place: Place, line_bytes_max: usize, until: Instant) -> Place {
+    let mut bounds = bounds(log, &[place]);
+    let archive = {
+        let state = log.state();
+        let before = state.generations.iter().filter(|generation| generation.serial < place.serial);
+        before.filter(|generation| generation.storage.is_compressed()).map(|generation| generation.serial).max()
+    };
+    bounds.retain(|serial, _| archive.is_none_or(|archive| *serial > archive));
+    let lines = back(log, &bounds, LEAD_LINES, line_bytes_max, until, &mut |_, _| Some(()));
     let first = lines.found.last().map(|&(serial, offset, ())| (serial, offset));
     first.and_then(|spot| place_at(log, spot)).unwrap_or(place)
 }
 
-/// A reader of the records that start at `place` or behind it. Where lines are put together it may have to begin earlier:
-/// what stands at `place` may belong to a record that began before, and is passed over with it.
-pub fn begin(log: &Arc<Log>, place: Place, counting: &Counting<'_>) -> Reader {
-    let spot = (place.serial, place.position.offset);
-    if !(counting.way)(log, place.serial).joins() {
-        return Reader::new(log.clone(), with_growing(log, place));
+/// When looking back for one stream has to end.
+pub fn lead_time() -> Instant {
+    Instant::now() + LEAD_TIME
+}
+
+/// A reader of the records that start at `place` or behind it, and of those that are open there: they began before, and
+/// come whole. It stands at the places `beside` in earlier files, too. `from` is a place before it from which on records were
+/// counted.
+pub fn begin(log: &Arc<Log>, place: Place, beside: Vec<Place>, from: Option<Place>, counting: &Counting<'_>) -> Reader {
+    let mut places = beside;
+    places.push(place);
+    let known = |end: &Place| places.iter().all(|place| place.serial != end.serial);
+    let end = end_before(log, place).filter(known);
+    places.extend(end);
+    places.sort_by_key(|place| place.serial);
+    let mut resolved = Resolved::at(places);
+    if (counting.way)(log, place.serial).joins() {
+        for open in open_at(log, place, from, counting).into_iter().filter_map(|spot| place_at(log, spot)) {
+            add_open(log, &mut resolved, open);
+        }
     }
-    let from = lead_in(log, place, counting.line_bytes_max);
-    let (mut first, mut behind) = (None, 0);
+    Reader::resumed(log.clone(), &resolved)
+}
+
+/// Where the records start that begin before `place` and end behind it.
+fn open_at(log: &Log, place: Place, from: Option<Place>, counting: &Counting<'_>) -> BTreeSet<Spot> {
+    let spot = (place.serial, place.position.offset);
+    let from = from.unwrap_or_else(|| lead_in(log, place, counting.line_bytes_max, lead_time()));
+    let (mut open, mut behind) = (BTreeSet::new(), 0);
     records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
-        if told.start < spot && (told.end > spot || told.is_open) {
-            first = Some(first.map_or(told.start, |first: Spot| first.min(told.start)));
+        if told.start < spot && (told.end > spot || told.is_part) {
+            open.insert(told.start);
         }
         behind += usize::from(told.start >= spot);
         let all_known = told.end > spot && told.open_from.is_none_or(|open| open >= spot);
         if all_known || behind > LEAD_LINES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    match first.and_then(|first| place_at(log, first)) {
-        None => Reader::new(log.clone(), with_growing(log, place)),
-        Some(first) => {
-            let mut reader = Reader::new(log.clone(), with_growing(log, first));
-            reader.joiner = Joiner::beginning(passed(log, first.serial, spot));
-            reader
+    open
+}
+
+/// Names `open`, from where on an open record has to be read, beside what was had of its file.
+fn add_open(log: &Log, resolved: &mut Resolved, open: Place) {
+    let known = resolved.places.iter_mut().find(|place| place.serial == open.serial);
+    let had = match &known {
+        Some(place) => Some(place.position),
+        None => log
+            .state()
+            .generation(open.serial)
+            .map(|generation| generation.end)
+            .and_then(|end| Some(place_at(log, (open.serial, end))?.position)),
+    };
+    let several = resolved.several.entry(open.serial).or_insert_with(|| had.into_iter().collect());
+    several.push(open.position);
+    several.sort_by_key(|position| Reverse(position.offset));
+    resolved.named.insert((open.serial, open.position.offset));
+    match known {
+        Some(place) if place.position.offset > open.position.offset => *place = open,
+        Some(_) => {}
+        None => {
+            resolved.places.push(open);
+            resolved.places.sort_by_key(|place| place.serial);
         }
     }
 }
 
-/// Up to where what starts in generations from `first` on is before `spot`.
-fn passed(log: &Log, first: u64, spot: Spot) -> BTreeMap<u64, u64> {
-    let state = log.state();
-    let generations = state.generations.iter().filter(|generation| (first..=spot.0).contains(&generation.serial));
-    generations.map(|generation| (generation.serial, if generation.serial == spot.0 { spot.1 } else { generation.end })).collect()
+/// The end of what is before `place`, where that is the beginning of a file: an id that names nothing else would mean that
+/// nothing was had.
+fn end_before(log: &Log, place: Place) -> Option<Place> {
+    if !place.position.is_before_all() {
+        return None;
+    }
+    let earlier = {
+        let state = log.state();
+        let with_content = |generation: &&Generation| {
+            generation.serial < place.serial && !generation.is_empty() && generation.storage != Storage::Lost
+        };
+        state.generations.iter().rev().find(with_content).filter(|earlier| earlier.phase != Phase::Settling).cloned()
+    };
+    let earlier = earlier?;
+    Some(Place { serial: earlier.serial, position: read::end_of(log, &earlier).ok()? })
 }
 
-/// `place`, and the ends of earlier generations that can still grow: what they hold already is before the start.
-pub fn with_growing(log: &Log, place: Place) -> Vec<Place> {
-    let mut places: Vec<Place> = read::ends(log).into_iter().filter(|end| end.serial < place.serial).collect();
-    places.push(place);
-    places
+/// The ends of generations before `place` that can still grow: what they hold already is before the start.
+pub fn growing_before(log: &Log, place: Place) -> Vec<Place> {
+    read::ends(log).into_iter().filter(|end| end.serial < place.serial).collect()
 }
 
-/// Lets `throttle` count what stands before the place where `reader` starts, as if its stream had come by it.
-pub fn count(reader: &Reader, throttle: &mut Throttle, counting: &mut Counting<'_>) {
-    let Some((place, bound)) = reader.starts() else { return };
-    let mut until = bounds(&reader.log, &[place]);
-    until.insert(place.serial, bound);
-    let from = lead_in(&reader.log, place, counting.line_bytes_max);
-    let (way, line_bytes_max, keeps) = (counting.way, counting.line_bytes_max, &mut *counting.keeps);
-    records(&reader.log, from, Some(&until), (way, line_bytes_max), &mut |told| {
-        keeps(&reader.log, told, throttle);
-        ControlFlow::Continue(())
-    });
+/// What a search by `counting` has seen where `readers` start, as if their stream had come by some of what stands before.
+pub fn seen_before(readers: &[Reader], counting: &mut Counting<'_>) -> Throttle {
+    let (mut seen, until) = (Seen::default(), lead_time());
+    for reader in readers.iter().filter(|reader| (counting.throttles)(&reader.log.name)) {
+        let Some(place) = reader.place() else { continue };
+        let mut bounds = bounds(&reader.log, &[place]);
+        bounds.insert(place.serial, reader.had_until(place.serial).unwrap_or(0));
+        let from = lead_in(&reader.log, place, counting.line_bytes_max, until);
+        let (way, line_bytes_max, keeps) = (counting.way, counting.line_bytes_max, &mut *counting.keeps);
+        records(&reader.log, from, Some(&bounds), (way, line_bytes_max), &mut |told| {
+            if !reader.joiner.lacks(told.start) {
+                keeps(&reader.log, told, &mut seen);
+            }
+            if Instant::now() < until { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+    }
+    seen.throttle.begin()
 }

@@ -35,20 +35,18 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, SourceId};
-use crate::record::Record;
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use crate::source::interest::{Errand, Interest};
 pub use before::BACK_TIME_MAX;
 use counts::{Behind, Counts};
 use filter::Filter;
 use grant::Grant;
-use keep::Throttle;
 use layout::Layout;
 use lead::Told;
 use rules::Origin;
 use ruling::Ruling;
 use share::Shares;
-use start::{Counting, Start, start};
+use start::{Counting, Seen, Start, start};
 use stream::{Parts, Subscription};
 
 /// What a subscriber may take.
@@ -314,13 +312,14 @@ impl Feed {
         let searching = move |turn, errand: Errand| {
             errand.run(|| {
                 let asked = request.filter.asks_meaning() || request.until.is_some();
-                let mut keeps = |log: &Log, told: &Told<'_>, throttle: &mut Throttle| {
+                let mut keeps = |log: &Log, told: &Told<'_>, seen: &mut Seen| {
                     let origin = Origin { time: told.time, ..ruling.origin(log, &ruling.layout(log), Some(told.end.0), asked) };
-                    let wanted = |record: Record<'_>| {
-                        let is_later = record.time.zip(request.until).is_some_and(|(time, until)| time > until);
-                        !is_later && request.filter.keeps(&record)
-                    };
-                    ruling.rules.apply(&origin, told.line, throttle).is_some_and(wanted)
+                    let Some(record) = ruling.rules.apply(&origin, told.line, &mut seen.throttle) else { return false };
+                    if let Some((time, until)) = record.time.zip(request.until) {
+                        // One without a time is like the one before it.
+                        seen.is_late = time > until;
+                    }
+                    !seen.is_late && request.filter.keeps(&record)
                 };
                 let layouts: HashMap<SourceId, Arc<Layout>> =
                     selected.iter().map(|log| (log.source, ruling.layout(log))).collect();
@@ -331,14 +330,17 @@ impl Feed {
                 };
                 let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
                 let line_bytes_max = ruling.line_bytes_max;
-                let throttles = ruling.rules.throttle_by_time();
-                let mut counting = Counting { line_bytes_max, keeps: &mut keeps, throttles, way: &way, time_of: &time_of };
+                let throttles = |log: &str| ruling.rules.throttle_by_time(log);
+                let mut counting = Counting {
+                    line_bytes_max,
+                    keeps: &mut keeps,
+                    throttles: &throttles,
+                    has_end: request.until.is_some(),
+                    way: &way,
+                    time_of: &time_of,
+                };
                 let started = start(&granted, &selected, &request.start, &mut counting);
-                let mut throttle = Throttle::default();
-                if throttles {
-                    started.readers.iter().for_each(|reader| lead::count(reader, &mut throttle, &mut counting));
-                    drop(throttle.take_suppressed());
-                }
+                let throttle = lead::seen_before(&started.readers, &mut counting);
                 drop(turn);
                 // The slot is taken as long as the search runs, whether its client waits or not.
                 (shared, ruling, request, started, throttle, slot)

@@ -148,11 +148,14 @@ impl Reader {
         Reader { copies: resolved.copies.clone(), joiner: Joiner::resumed(had), ..Reader::new(log, resolved.places.clone()) }
     }
 
-    /// The place from which it reads, and the offset there before which nothing is given; `None` where it has come to
-    /// nothing yet.
-    pub fn starts(&self) -> Option<(Place, u64)> {
-        let place = *self.places.last()?;
-        Some((place, self.joiner.begins_at(place.serial).unwrap_or(place.position.offset)))
+    /// The newest place from which it reads; none where it has come to nothing yet.
+    pub fn place(&self) -> Option<Place> {
+        self.places.last().copied()
+    }
+
+    /// Up to where all of generation `serial` was had, but for what the joiner lacks.
+    pub fn had_until(&self, serial: u64) -> Option<u64> {
+        self.joiner.had_until(serial).or_else(|| Some(self.position_in(serial)?.offset))
     }
 
     /// Ends this reader at these offsets of generations, by serial; what is not among them is not read.

@@ -97,7 +97,7 @@ impl Rules {
     pub fn apply<'a>(&'a self, origin: &Origin<'a>, line: Line<'a>, throttle: &mut Throttle) -> Option<Record<'a>> {
         let say = |text: &[u8]| origin.format.meaning(text, &self.clock, origin.latest).into_owned();
         let raw = if self.looks_at_lines() { say(line.known) } else { Meaning::default() };
-        let written = |meaning: &Meaning<'_>| origin.time.or(meaning.time).unwrap_or_else(Timestamp::now);
+        let written = |meaning: &Meaning<'_>| origin.time.or(meaning.time);
         for (number, rule) in self.drop.iter().enumerate() {
             let lets_through = |keep| throttle.lets_through(keep, (number, origin.log), &rule.name, line.end, written(&raw));
             if rule.scope.takes(origin.log, &raw) && rule.pattern.matches(line.known) && !rule.keep.is_some_and(lets_through) {
@@ -142,10 +142,11 @@ impl Rules {
         self.drop.iter().any(|rule| rule.keep.is_some()) || self.event.iter().any(|rule| rule.keep.is_some())
     }
 
-    /// Whether that goes by what stands before it.
-    pub fn throttle_by_time(&self) -> bool {
-        let keeps = self.drop.iter().map(|rule| rule.keep).chain(self.event.iter().map(|rule| rule.keep));
-        keeps.flatten().any(Keep::asks_time)
+    /// Whether that goes by what stands before it in a log.
+    pub fn throttle_by_time(&self, log: &str) -> bool {
+        let drop = self.drop.iter().map(|rule| (&rule.scope, rule.keep));
+        let event = self.event.iter().map(|rule| (&rule.scope, rule.keep));
+        drop.chain(event).any(|(scope, keep)| keep.is_some_and(Keep::asks_time) && scope.takes_log(log))
     }
 
     /// Whether a rule looks at what lines say of themselves before anything is blotted out.

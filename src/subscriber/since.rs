@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use jiff::{SignedDuration, Timestamp};
 
 use super::join::Spot;
-use super::lead::{LEAD_LINES, lead_in, place_at, records};
+use super::lead::{LEAD_LINES, lead_in, lead_time, place_at, records};
 use super::start::Counting;
 use crate::event::Basis;
 use crate::source::catalog::Log;
@@ -24,33 +24,50 @@ const LOOK_BACK_BYTES: u64 = 64 << 10;
 /// How many lines may have no time until a place counts as one without.
 const PROBED_LINES_MAX: usize = 200;
 
-/// The place of the first record of a log that is not older than `since`; none at all where that is its end.
-pub fn find(log: &Log, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, Basis) {
+/// What looking for a time in a log came to.
+pub struct Found {
+    /// The place of the first record that is not older; none at all where that is its end.
+    pub place: Option<Place>,
+    /// A place before it from which on records of several lines were looked at.
+    pub from: Option<Place>,
+    /// What it went by.
+    pub basis: Basis,
+    /// A file before it of which not all could be read.
+    pub unread: Option<Generation>,
+}
+
+/// Finds the first record of a log that is not older than `since`.
+pub fn find(log: &Log, since: Timestamp, counting: &Counting<'_>) -> Found {
+    let found = |place, basis| Found { place, from: None, basis, unread: None };
     let time = SystemTime::from(since);
     if let Some((serial, offset)) = log.state().arrived_since(time)
         && let Ok(place) = read::place_at(log, serial, offset)
     {
-        return (Some(place), Basis::Arrival);
+        return found(Some(place), Basis::Arrival);
     }
     let generations = log.state().generations.clone();
     let kept = |generation: &&Generation| generation.storage != Storage::Lost && !generation.is_empty();
     // Nothing in a file is younger than its last write.
     let Some(first) = generations.iter().filter(kept).find(|generation| generation.modified >= time) else {
-        return (None, Basis::Mtime);
+        return found(None, Basis::Mtime);
     };
     let from = halve(log, first, since, counting).unwrap_or_else(|| read::at_base(log, first));
-    let search = if (counting.way)(log, first.serial).joins() { first_record } else { first_line };
-    match search(log, from, since, counting) {
-        (Some(place), _) => (Some(place), Basis::Time),
-        (None, true) => (None, Basis::Time),
-        (None, false) => (Some(read::at_base(log, first)), Basis::Mtime),
+    let joins = (counting.way)(log, first.serial).joins();
+    let from = if joins { lead_in(log, from, counting.line_bytes_max, lead_time()) } else { from };
+    let (hit, timed, unread) =
+        if joins { first_record(log, from, since, counting) } else { first_line(log, from, since, counting) };
+    let unread = unread.and_then(|unread| log.state().generation(unread).cloned());
+    match hit {
+        Some(_) => Found { place: hit, from: joins.then_some(from), basis: Basis::Time, unread },
+        None if timed => Found { unread, ..found(None, Basis::Time) },
+        None => found(Some(read::at_base(log, first)), Basis::Mtime),
     }
 }
 
-/// The first line from `from` on that is not older than `since`, and whether any carried a time.
-fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool) {
+/// The first line from `from` on that is not older than `since`, whether any carried a time, and what could not be read.
+fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool, Option<u64>) {
     let (mut found, mut timed) = (None, false);
-    read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
+    let unread = read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
         let time = (counting.time_of)(log, serial, line.known);
         timed |= time.is_some();
         if time.is_none_or(|time| time < since) {
@@ -59,16 +76,15 @@ fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>)
         found = Some(Place { serial, position });
         ControlFlow::Break(())
     });
-    (found, timed)
+    (found, timed, unread)
 }
 
 /// The same of records of several lines, which are as old as their first one.
-fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool) {
+fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool, Option<u64>) {
     let (mut found, mut timed, mut behind) = (None::<Spot>, false, 0);
-    let from = lead_in(log, from, counting.line_bytes_max);
     // What stands there may be the end of a record.
     let torn = read::start(log).is_none_or(|start| start != from).then_some((from.serial, from.position.offset));
-    records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
+    let unread = records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
         let time = told.time.or_else(|| (counting.time_of)(log, told.start.0, told.line.known));
         timed |= time.is_some();
         if time.is_some_and(|time| time >= since) && torn != Some(told.start) {
@@ -79,7 +95,7 @@ fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_
         let is_first = found.is_some_and(|found| told.open_from.is_none_or(|open| open >= found)) || behind > LEAD_LINES;
         if is_first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    (found.and_then(|found| place_at(log, found)), timed)
+    (found.and_then(|found| place_at(log, found)), timed, unread)
 }
 
 /// A place in a plain generation before its first record since then, found by halving. Right where times are in order but for

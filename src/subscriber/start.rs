@@ -1,6 +1,7 @@
 //! Where a stream starts: now, at the oldest byte, some records back, or where an id says. Decides once, before the
 //! first byte is sent.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 
 use super::before::{Cut, before};
 use super::keep::Throttle;
-use super::lead::{self, LEAD_LINES, Told, WayOf, records, with_growing};
+use super::lead::{self, LEAD_LINES, Told, WayOf, growing_before, place_at, records};
 use super::merge::TimeOf;
 use super::reader::Reader;
 use super::since;
@@ -19,6 +20,7 @@ use crate::source::catalog::Log;
 use crate::source::generation::Generation;
 use crate::source::read::{self, Last, Place};
 use crate::source::resolve::{Missing, file_of, left_out, resolve};
+use crate::source::split::Line;
 
 /// What stands for the id of the last event that there is.
 pub const END: &str = "end";
@@ -72,14 +74,28 @@ pub struct Started {
     pub basis: Option<Basis>,
 }
 
+/// How many places of lines a search remembers.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// What a search came by before a record, as far as it says whether the client gets that.
+#[derive(Default)]
+pub struct Seen {
+    /// What rules have let through.
+    pub throttle: Throttle,
+    /// Whether the last record that carries a time is behind the time at which the stream ends.
+    pub is_late: bool,
+}
+
 /// How to judge records while counting back.
 pub struct Counting<'a> {
     /// The longest line, in bytes.
     pub line_bytes_max: usize,
-    /// Whether the client gets a record of a log, after those that this throttle has seen.
-    pub keeps: &'a mut dyn FnMut(&Log, &Told<'_>, &mut Throttle) -> bool,
-    /// Whether that goes by the records before it.
-    pub throttles: bool,
+    /// Whether the client gets a record of a log, after what was seen before.
+    pub keeps: &'a mut dyn FnMut(&Log, &Told<'_>, &mut Seen) -> bool,
+    /// Whether rules about a log of this name let only so many through in a time.
+    pub throttles: &'a dyn Fn(&str) -> bool,
+    /// Whether records behind a time are not wanted.
+    pub has_end: bool,
     /// How the lines of a generation of a log are put together.
     pub way: &'a WayOf<'a>,
     /// The time that a line carries.
@@ -89,12 +105,12 @@ pub struct Counting<'a> {
 impl Counting<'_> {
     /// Whether records of a log can only be told reading forward.
     pub fn goes_forward(&self, log: &Log, newest: u64) -> bool {
-        self.throttles || (self.way)(log, newest).joins()
+        self.has_end || (self.throttles)(&log.name) || (self.way)(log, newest).joins()
     }
 
-    /// How many lines are read at first to find so many records.
-    pub fn lines_for(&self, count: usize) -> usize {
-        let more = if self.throttles { LEAD_LINES } else { 64 };
+    /// How many lines of a log are read at first to find so many records.
+    pub fn lines_for(&self, log: &Log, count: usize) -> usize {
+        let more = if (self.throttles)(&log.name) { LEAD_LINES } else { 64 };
         count.saturating_mul(4).saturating_add(more)
     }
 }
@@ -176,7 +192,7 @@ fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
         let place = live.map(|serial| read::place_at(log, serial, offset));
         let places = match place {
             None => Vec::new(),
-            Some(Ok(place)) => with_growing(log, place),
+            Some(Ok(place)) => growing_before(log, place).into_iter().chain([place]).collect(),
             Some(Err(_)) => {
                 gaps.push(EarlyGap { log: Some(log.name.to_string()), missing: missing(Reason::BadId) });
                 read::ends(log)
@@ -191,17 +207,19 @@ fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
 /// the records of the file that was written last are the last. A log that has not so many, and of which not all could be
 /// looked through, has a gap.
 fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_>) -> (Vec<Reader>, Vec<EarlyGap>) {
-    let (mut found, mut gaps) = (Vec::new(), Vec::new());
+    let (mut found, mut gaps, mut froms) = (Vec::new(), Vec::new(), Vec::new());
     for (index, log) in selected.iter().enumerate() {
         let line_bytes_max = counting.line_bytes_max;
         let newest = log.state().newest().map_or(0, |newest| newest.serial);
-        let Last { starts, stopped_by } = if counting.goes_forward(log, newest) {
+        let (Last { starts, stopped_by }, from) = if counting.goes_forward(log, newest) {
             last_forward(log, count, counting)
         } else {
-            let mut throttle = Throttle::default();
+            let mut seen = Seen::default();
             let keeps = &mut *counting.keeps;
-            read::last_records(log, count, line_bytes_max, &mut |serial, line| keeps(log, &Told::of(serial, line), &mut throttle))
+            let keep = &mut |serial, line: &Line<'_>| keeps(log, &Told::of(serial, line), &mut seen);
+            (read::last_records(log, count, line_bytes_max, keep), None)
         };
+        froms.push(from);
         if starts.len() < count {
             let unread =
                 stopped_by.map(|unread| Missing { file: file_of(&unread), may_repeat: false, ..missing(Reason::Unreadable) });
@@ -221,10 +239,10 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
         found.truncate(count);
     }
     let place = |(index, log): (usize, &Arc<Log>)| {
-        // Of interleaved ones the last to end need not be the last to begin.
-        let first = found.iter().filter(|found| found.1 == index).map(|&(_, _, serial, offset)| (serial, offset)).min();
-        let place = first.and_then(|(serial, offset)| read::place_at(log, serial, offset).ok());
-        place.map_or_else(|| Reader::new(log.clone(), read::ends(log)), |place| lead::begin(log, place, counting))
+        let first = found.iter().rfind(|found| found.1 == index);
+        let place = first.and_then(|&(_, _, serial, offset)| place_at(log, (serial, offset)));
+        let begin = |place| lead::begin(log, place, growing_before(log, place), froms[index], counting);
+        place.map_or_else(|| Reader::new(log.clone(), read::ends(log)), begin)
     };
     (selected.iter().enumerate().map(place).collect(), gaps)
 }
@@ -244,22 +262,33 @@ fn times(log: &Log, starts: &[(u64, u64)], counting: &Counting<'_>) -> HashMap<(
 }
 
 /// The starts of the last `count` records of a log, the newest first, where lines before a record tell what it is. Reads more
-/// and more of its last lines until they hold so many.
-fn last_forward(log: &Log, count: usize, counting: &mut Counting<'_>) -> Last {
-    let mut lines = counting.lines_for(count);
+/// and more of its last lines until they hold so many; and where it began to in the end.
+fn last_forward(log: &Log, count: usize, counting: &mut Counting<'_>) -> (Last, Option<Place>) {
+    let mut lines = counting.lines_for(log, count);
     loop {
-        let Last { starts, stopped_by } = read::last_records(log, lines, counting.line_bytes_max, &mut |_, _| true);
-        let place = starts.last().map(|&(serial, offset)| read::place_at(log, serial, offset));
-        let Some(Ok(from)) = place else { return Last { starts: Vec::new(), stopped_by } };
-        let (mut throttle, mut found) = (Throttle::default(), Vec::new());
+        // Not all of them are remembered.
+        let (step, mut passed) = (lines.div_ceil(REMEMBERED_MAX), 0_usize);
+        let mut each = |_, _: &Line<'_>| {
+            passed += 1;
+            passed.is_multiple_of(step)
+        };
+        let Last { starts, stopped_by } = read::last_records(log, lines / step, counting.line_bytes_max, &mut each);
+        let is_all = starts.len() < lines / step;
+        let place = if is_all { read::start(log).filter(|_| stopped_by.is_none()) } else { None };
+        let place = place.or_else(|| place_at(log, *starts.last()?));
+        let Some(from) = place else { return (Last { starts: Vec::new(), stopped_by }, None) };
+        let (mut seen, mut found) = (Seen::default(), Vec::new());
         let (way, line_bytes_max, keeps) = (counting.way, counting.line_bytes_max, &mut *counting.keeps);
         records(log, from, None, (way, line_bytes_max), &mut |told| {
-            found.extend(keeps(log, told, &mut throttle).then_some(told.start));
+            found.extend(keeps(log, told, &mut seen).then_some(told.start));
             ControlFlow::Continue(())
         });
         // The first may be the end of one that begins before.
-        if starts.len() < lines || found.len() > count {
-            return Last { starts: found.into_iter().rev().take(count).collect(), stopped_by };
+        if is_all || found.len() > count {
+            // In the order in which they begin: of interleaved ones the first to begin may be the last to end.
+            found.sort_unstable_by_key(|&start| Reverse(start));
+            found.truncate(count);
+            return (Last { starts: found, stopped_by }, Some(from));
         }
         lines = lines.saturating_mul(4);
     }
@@ -269,14 +298,17 @@ fn last_forward(log: &Log, count: usize, counting: &mut Counting<'_>) -> Last {
 fn since(selected: &[Arc<Log>], time: Timestamp, counting: &Counting<'_>) -> Started {
     let (mut basis, mut gaps) = (None, Vec::new());
     let reader = |log: &Arc<Log>| {
-        let (place, by) = since::find(log, time, counting);
+        let since::Found { place, from, basis: by, unread } = since::find(log, time, counting);
+        let unread = unread.map(|unread| Missing { file: file_of(&unread), may_repeat: false, ..missing(Reason::Unreadable) });
+        gaps.extend(unread.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
         // What is older may be late enough, too.
         if place.is_some() && place.map(|place| (place.serial, place.position.offset)) == first(log) {
             gaps.extend(before_all(log));
         }
         // Of several logs the least sure is told; one without a record is none.
         basis = if log.state().generations.iter().all(Generation::is_empty) { basis } else { basis.max(Some(by)) };
-        place.map_or_else(|| Reader::new(log.clone(), read::ends(log)), |place| lead::begin(log, place, counting))
+        let begin = |place| lead::begin(log, place, growing_before(log, place), from, counting);
+        place.map_or_else(|| Reader::new(log.clone(), read::ends(log)), begin)
     };
     let readers = selected.iter().map(reader).collect();
     Started { readers, gaps, resumed: false, basis: basis.or(Some(Basis::Arrival)) }

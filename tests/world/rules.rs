@@ -171,8 +171,8 @@ fn a_rule_that_cannot_match_fails_the_check_with_file_line_and_key() {
         ("[[drop]]", "a rule needs match, log, level, max_level or fields"),
         ("[[drop]]\nmach = 'x'", "sidetail.toml:5"),
         (
-            "[[drop]]\nmatch = 'a'\n[[drop]]\nmatch = 'x'\nlog = [\"app\", \"w*\"]",
-            "toml:8: drop.log: there is no log \"w*\"; there are: app",
+            "[[drop]]\nmatch = 'a'\n[[drop]]\nmatch = 'x'\nlog = [\"v*\", \"w*\"]",
+            "toml:8: drop.log: there is no log \"v*\"; there are: app",
         ),
         ("[[drop]]\nmatch = '[^\\s\\S]'", "sidetail.toml:5: drop.match: the pattern \"[^\\\\s\\\\S]\" matches nothing"),
         ("[[event]]\nname = \"x\"\nlevel = \"error\"\nmax_level = \"warn\"", "toml:4: event: no record is both error or above"),
@@ -195,7 +195,7 @@ fn a_rule_that_cannot_match_fails_the_check_with_file_line_and_key() {
 #[test]
 fn a_rule_that_may_match_passes_the_check() {
     for rules in [
-        "[[drop]]\nmatch = 'x'\nlog = [\"app\", \"a*\"]\nlevel = \"warn\"\nmax_level = \"warn\"\n",
+        "[[drop]]\nmatch = 'x'\nlog = [\"app\", \"a*\", \"w*\"]\nlevel = \"warn\"\nmax_level = \"warn\"\n",
         "[[redact]]\nmatch = '(?P<key>a)(b)'\nwith = '$1${2}${key}$$1x $key'\n",
         "[[event]]\nname = \"x\"\nfields = { code = '^5' }\n",
     ] {
@@ -218,18 +218,13 @@ fn check_says_how_the_lines_of_a_log_make_records() {
 }
 
 #[test]
-fn test_rules_takes_lines_for_those_of_a_log_that_there_is() {
+fn test_rules_takes_rules_about_logs_that_only_the_command_line_names() {
     let world = World::new();
-    world.file("sidetail.toml", "[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n[[drop]]\nmatch = 'x'\n");
-    let output = world.setup(&["test-rules", "--config", "@/sidetail.toml", "--log-name", "web"]).run_with("x\n");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(
-        (output.status.code(), said.contains("--log-name: there is no log \"web\"; there are: app")),
-        (Some(2), true),
-        "{said}"
-    );
+    world.file("sidetail.toml", "[[log]]\nname = \"web\"\npath = \"/x/web.log\"\n[[drop]]\nlog = \"app\"\nmatch = 'x'\n");
     let output = world.setup(&["test-rules", "--config", "@/sidetail.toml", "--log-name", "app"]).run_with("x\n");
-    assert!(output.status.success());
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("\"dropped\":true"), "{output:?}");
+    assert_eq!(world.setup(&["check", "--config", "@/sidetail.toml", "app=/x/app.log"]).run().status.code(), Some(0));
+    assert_eq!(world.setup(&["check", "--config", "@/sidetail.toml"]).run().status.code(), Some(2));
 }
 
 #[test]
