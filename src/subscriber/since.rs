@@ -39,7 +39,7 @@ pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: u
     let mut timed = false;
     let mut found = None;
     let from = halve(log, first, since, time_of).unwrap_or_else(|| read::at_base(log, first));
-    read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
+    let passed = read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
         let time = time_of(log, serial, line.known);
         timed |= time.is_some();
         if time.is_none_or(|time| time < since) {
@@ -49,6 +49,8 @@ pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: u
         ControlFlow::Break(())
     });
     match found {
+        // It may hold what is late enough: who begins there is told.
+        _ if passed.is_some() => (passed, if timed { Basis::Time } else { Basis::Mtime }),
         Some(place) => (Some(place), Basis::Time),
         None if timed => (None, Basis::Time),
         None => (Some(read::at_base(log, first)), Basis::Mtime),
