@@ -10,6 +10,21 @@ use crate::record::Record;
 /// Event names that the server keeps for itself; no rule may give a record one of them.
 pub const RESERVED_NAMES: [&str; 8] = ["hello", "pos", "busy", "gap", "live", "rotate", "log", "message"];
 
+/// The longest name of an event, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Checks a name for events.
+///
+/// # Errors
+/// A name that is empty, too long or has other characters than letters, digits and `._-`, in words.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(allowed) {
+        return Err(format!("{name:?} is no event name: 1 to {NAME_BYTES_MAX} letters, digits, '.', '_' or '-'"));
+    }
+    Ok(())
+}
+
 /// One event of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event<'a> {

@@ -12,8 +12,9 @@ use crate::format::level::Level;
 pub struct Record<'a> {
     /// The log's name.
     pub log: &'a str,
-    /// Offset of the record's first byte in the uncompressed content of its generation.
-    pub start: u64,
+    /// Offset of the record's first byte in the uncompressed content of its generation; none where it begins in an
+    /// earlier one.
+    pub start: Option<u64>,
     /// Offset just after the record's terminator: where the next record starts.
     pub end: u64,
     /// The record's bytes without its terminator (LF or CR LF): any bytes but LF, at most `--max-line` of them.
@@ -35,7 +36,18 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// The record at `[start, end)` of `log` that says nothing of itself.
     pub fn plain(log: &'a str, (start, end): (u64, u64), line: Cow<'a, [u8]>, cut_from: Option<u64>) -> Self {
-        Record { log, start, end, line, cut_from, time: None, level: None, event: None, fields: None, fields_are_payload: false }
+        Record {
+            log,
+            start: Some(start),
+            end,
+            line,
+            cut_from,
+            time: None,
+            level: None,
+            event: None,
+            fields: None,
+            fields_are_payload: false,
+        }
     }
 
     /// Appends the record object: one line of JSON, without what is not known.
@@ -44,7 +56,8 @@ impl<'a> Record<'a> {
         struct Object<'a> {
             log: &'a str,
             id: &'a str,
-            off: [u64; 2],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            off: Option<[u64; 2]>,
             #[serde(skip_serializing_if = "Option::is_none")]
             time: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +73,7 @@ impl<'a> Record<'a> {
         let object = Object {
             log: self.log,
             id,
-            off: [self.start, self.end],
+            off: self.start.map(|start| [start, self.end]),
             time: self.time.map(|time| time.to_string()),
             level: self.level,
             event: self.event,

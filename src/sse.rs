@@ -230,7 +230,7 @@ mod tests {
             time: None,
             level: None,
             log: "app",
-            start: 1,
+            start: Some(1),
             end: 9,
             line: Cow::Borrowed(line),
             cut_from: None,

@@ -12,10 +12,11 @@ use serde::Deserialize;
 use super::options::Options;
 use super::schema;
 use super::values::{BasePath, FormatWord, Listen, parsed};
-use crate::event::RESERVED_NAMES;
+use crate::event::{self, RESERVED_NAMES};
+use crate::format::Format;
 use crate::format::level::Level;
 use crate::format::time::Clock;
-use crate::source::pattern::LogPattern;
+use crate::source::pattern::{LogPattern, check_name};
 use crate::subscriber::filter::Pattern;
 use crate::subscriber::join::Multiline;
 use crate::subscriber::keep::Keep;
@@ -43,7 +44,7 @@ struct LogTable {
     /// Its name; that of the file, if it has none. The logs of a glob or folder have it as a prefix.
     #[schemars(schema_with = "schema::log_name")]
     #[serde(default)]
-    name: Option<String>,
+    name: Option<LogName>,
     /// A path, a glob, or a folder. It need not exist yet.
     path: PathBuf,
     /// A folder in which its rotated files lie.
@@ -53,20 +54,35 @@ struct LogTable {
     /// Which lines belong to the one before: "auto", { start = 'REGEX' } or { continuation = 'REGEX' }.
     #[schemars(schema_with = "schema::multiline")]
     #[serde(default)]
-    multiline: Option<MultilineTable>,
+    multiline: Option<MultilineWord>,
 }
 
 impl TryFrom<LogTable> for LogEntry {
     type Error = String;
 
     fn try_from(table: LogTable) -> Result<Self, String> {
-        let pattern = LogPattern::new(table.name.as_deref(), &table.path).map_err(|error| error.to_string())?;
+        let name = table.name.as_ref().map(|LogName(name)| name.as_str());
+        let pattern = LogPattern::new(name, &table.path).map_err(|error| error.to_string())?;
         let pattern = pattern.with_rotated(table.rotated);
         let format = table.format.and_then(|FormatWord(format)| format);
-        let multiline = table.multiline.map(Multiline::try_from).transpose()?;
+        let multiline = table.multiline.map(|MultilineWord(multiline)| multiline);
         Ok(LogEntry { pattern, layout: Layout { format, multiline } })
     }
 }
+
+struct LogName(String);
+
+impl<'de> Deserialize<'de> for LogName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        check_name(&name).map_err(serde::de::Error::custom)?;
+        Ok(LogName(name))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "MultilineTable")]
+struct MultilineWord(Multiline);
 
 /// `multiline = "auto"`, `multiline = { start = "…" }` or `multiline = { continuation = "…" }`
 #[derive(Deserialize)]
@@ -83,21 +99,22 @@ struct MultilinePatterns {
     continuation: Option<String>,
 }
 
-impl TryFrom<MultilineTable> for Multiline {
+impl TryFrom<MultilineTable> for MultilineWord {
     type Error = String;
 
     fn try_from(table: MultilineTable) -> Result<Self, String> {
         let pattern = |key: &str, text: String| Pattern::new(&text).map_err(|why| format!("multiline.{key}: {why}"));
-        match table {
-            MultilineTable::Word(word) if word == "auto" => Ok(Multiline::Auto),
+        let multiline = match table {
+            MultilineTable::Word(word) if word == "auto" => Multiline::Auto,
             MultilineTable::Table(MultilinePatterns { start: Some(text), continuation: None }) => {
-                Ok(Multiline::Start(pattern("start", text)?))
+                Multiline::Start(pattern("start", text)?)
             }
             MultilineTable::Table(MultilinePatterns { start: None, continuation: Some(text) }) => {
-                Ok(Multiline::Continuation(pattern("continuation", text)?))
+                Multiline::Continuation(pattern("continuation", text)?)
             }
-            _ => Err("multiline is \"auto\", { start = 'REGEX' } or { continuation = 'REGEX' }".into()),
-        }
+            _ => return Err("multiline is \"auto\", { start = 'REGEX' } or { continuation = 'REGEX' }".into()),
+        };
+        Ok(MultilineWord(multiline))
     }
 }
 
@@ -110,12 +127,17 @@ pub struct DropEntry(DropRule);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DropTable {
+    /// What the records that keep holds back are told as; "drop", if it has none.
+    #[schemars(schema_with = "schema::event_name")]
+    #[serde(default)]
+    name: Option<EventName>,
     /// A regular expression that they match.
     #[schemars(schema_with = "schema::pattern")]
     #[serde(rename = "match", default)]
     pattern: Option<PatternWord>,
     /// Only records of these logs; a name, a glob, or a list of them.
-    log: Option<Names>,
+    #[serde(default)]
+    log: Names,
     /// Only records of this level and above.
     #[schemars(schema_with = "schema::level")]
     #[serde(default)]
@@ -140,7 +162,8 @@ impl TryFrom<DropTable> for DropEntry {
     fn try_from(table: DropTable) -> Result<Self, String> {
         let scope = scope(table.log, table.level, table.max_level, table.fields)?;
         let keep = table.keep.map(|KeepWord(keep)| keep);
-        Ok(DropEntry(DropRule { pattern: matching(table.pattern, &scope)?, scope, keep }))
+        let name = table.name.map_or_else(|| "drop".into(), |EventName(name)| name);
+        Ok(DropEntry(DropRule { name, pattern: matching(table.pattern, &scope)?, scope, keep }))
     }
 }
 
@@ -161,7 +184,8 @@ struct RedactTable {
     #[serde(default = "stars")]
     with: String,
     /// Only records of these logs; a name, a glob, or a list of them.
-    log: Option<Names>,
+    #[serde(default)]
+    log: Names,
     /// Only records of this level and above.
     #[schemars(schema_with = "schema::level")]
     #[serde(default)]
@@ -181,6 +205,12 @@ impl TryFrom<RedactTable> for RedactEntry {
 
     fn try_from(table: RedactTable) -> Result<Self, String> {
         let scope = scope(table.log, table.level, table.max_level, table.fields)?;
+        if let Some(group) = table.pattern.0.lacks_group_of(&table.with) {
+            return Err(format!(
+                "with = {:?} stands for the group {group:?}, which match has not; write ${{1}} before a letter or digit, and $$ for a dollar",
+                table.with
+            ));
+        }
         Ok(RedactEntry(Redact { pattern: table.pattern.0, with: table.with, scope }))
     }
 }
@@ -200,7 +230,6 @@ pub struct EventEntry(EventRule);
 struct EventTable {
     /// The event's name.
     #[schemars(schema_with = "schema::event_name")]
-    #[serde(deserialize_with = "parsed")]
     name: EventName,
     /// A regular expression that they match.
     #[schemars(schema_with = "schema::pattern")]
@@ -211,7 +240,8 @@ struct EventTable {
     #[serde(default)]
     data: EventData,
     /// Only records of these logs; a name, a glob, or a list of them.
-    log: Option<Names>,
+    #[serde(default)]
+    log: Names,
     /// Only records of this level and above.
     #[schemars(schema_with = "schema::level")]
     #[serde(default)]
@@ -263,14 +293,32 @@ as_table! {
     DropEntry, DropTable;
     RedactEntry, RedactTable;
     EventEntry, EventTable;
+    Names, NamesTable;
 }
 
 /// `"one"` or `["one", "another"]`
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "write a name or a list of names")]
-enum Names {
+enum NamesTable {
     One(String),
     Many(Vec<String>),
+}
+
+/// Of which logs a rule is.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "NamesTable")]
+struct Names(Scope);
+
+impl TryFrom<NamesTable> for Names {
+    type Error = String;
+
+    fn try_from(names: NamesTable) -> Result<Self, String> {
+        let names = match names {
+            NamesTable::One(name) => vec![name],
+            NamesTable::Many(names) => names,
+        };
+        Scope::of_logs(names).map(Names)
+    }
 }
 
 struct LevelWord(Level);
@@ -300,15 +348,21 @@ impl<'de> Deserialize<'de> for PatternWord {
 type Fields = BTreeMap<String, PatternWord>;
 
 /// What any rule may say of the records that it is about.
-fn scope(log: Option<Names>, level: Option<LevelWord>, max_level: Option<LevelWord>, fields: Fields) -> Result<Scope, String> {
-    let names = match log {
-        None => Vec::new(),
-        Some(Names::One(name)) => vec![name],
-        Some(Names::Many(names)) => names,
-    };
-    let mut scope = Scope::of_logs(names)?;
+fn scope(
+    Names(mut scope): Names,
+    level: Option<LevelWord>,
+    max_level: Option<LevelWord>,
+    fields: Fields,
+) -> Result<Scope, String> {
     scope.least = level.map(|LevelWord(level)| level);
     scope.most = max_level.map(|LevelWord(level)| level);
+    if let (Some(least), Some(most)) = (scope.least, scope.most)
+        && least > most
+    {
+        return Err(format!(
+            "no record is both {least} or above and {most} or below; put level and max_level the other way round"
+        ));
+    }
     scope.fields = fields.into_iter().map(|(name, PatternWord(pattern))| (name, pattern)).collect();
     Ok(scope)
 }
@@ -325,17 +379,20 @@ fn matching(pattern: Option<PatternWord>, scope: &Scope) -> Result<Pattern, Stri
 #[derive(Clone, Debug)]
 struct EventName(String);
 
+impl<'de> Deserialize<'de> for EventName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parsed(deserializer)
+    }
+}
+
 impl std::str::FromStr for EventName {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if RESERVED_NAMES.contains(&name) {
             return Err(format!("the event name {name:?} is sidetail's own ({}); choose another", RESERVED_NAMES.join(", ")));
         }
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
-            return Err(format!("{name:?} is no event name: 1 to 64 letters, digits, '.', '_' or '-'"));
-        }
+        event::check_name(name)?;
         Ok(EventName(name.into()))
     }
 }
@@ -350,18 +407,40 @@ pub fn rules(options: &Options) -> Rules {
     }
 }
 
-/// A rule of the file at `path` that names a log which `known` does not have, if there is one; `known` are all that there
-/// can be.
-pub fn unknown_log(path: &Path, rules: &Rules, known: &[String]) -> Option<FileError> {
-    let scopes = rules.drop.iter().map(|rule| &rule.scope).chain(rules.redact.iter().map(|rule| &rule.scope));
-    let names = scopes.chain(rules.event.iter().map(|rule| &rule.scope)).flat_map(|scope| &scope.names);
-    let mut literal = names.filter(|name| !name.contains(['*', '?', '[', '{']));
-    let unknown = literal.find(|name| !known.contains(name))?;
+/// The first rule of the file at `path` that can't be about any record of `logs`, if there is one: these are all logs that
+/// there can be, with the format that each was said to have.
+pub fn pointless_rule(path: &Path, rules: &Rules, logs: &[(String, Option<Format>)]) -> Option<FileError> {
+    let drop = rules.drop.iter().enumerate().map(|(number, rule)| ("drop", number, &rule.scope));
+    let redact = rules.redact.iter().enumerate().map(|(number, rule)| ("redact", number, &rule.scope));
+    let event = rules.event.iter().enumerate().map(|(number, rule)| ("event", number, &rule.scope));
+    let pointless = |(table, number, scope)| pointless(scope, logs).map(|(key, why)| (table, number, key, why));
+    let (table, number, key, why) = drop.chain(redact).chain(event).find_map(pointless)?;
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    let named = |line: &str| line.trim_start().starts_with("log") && line.contains(&format!("\"{unknown}\""));
-    let line = text.lines().position(named).map(|line| line + 1);
-    let why = format!("there is no log {unknown:?}; there are: {}", known.join(", "));
-    Some(FileError { path: path.into(), line, key: Some("log".into()), why })
+    Some(FileError { path: path.into(), line: line_of(&text, table, number, key), key: Some(format!("{table}.{key}")), why })
+}
+
+/// The key of a rule that keeps it from being about any record, and why.
+fn pointless(scope: &Scope, logs: &[(String, Option<Format>)]) -> Option<(&'static str, String)> {
+    let called =
+        |name: &String| Scope::of_logs(vec![name.clone()]).is_ok_and(|one| logs.iter().any(|(log, _)| one.takes_log(log)));
+    if let Some(unknown) = scope.names.iter().find(|name| !called(name)) {
+        let known: Vec<&str> = logs.iter().map(|(log, _)| log.as_str()).collect();
+        return Some(("log", format!("there is no log {unknown:?}; there are: {}", known.join(", "))));
+    }
+    let mut meant = logs.iter().filter(|(log, _)| scope.takes_log(log));
+    let fieldless = !scope.fields.is_empty() && meant.all(|(_, format)| *format == Some(Format::Plain));
+    fieldless.then(|| ("fields", "records of format plain have no fields, and it is about no others".into()))
+}
+
+/// The line, counted from 1, of a key in a table of an array; of the table's header, where the key is not found.
+fn line_of(text: &str, table: &str, number: usize, key: &str) -> Option<usize> {
+    let is_header = |line: &str| {
+        line.split('#').next().is_some_and(|line| line.split_whitespace().collect::<String>() == format!("[[{table}]]"))
+    };
+    let header = text.lines().enumerate().filter(|(_, line)| is_header(line)).nth(number)?.0;
+    let mut own = text.lines().enumerate().skip(header + 1).take_while(|(_, line)| !line.trim_start().starts_with('['));
+    let line = own.find(|(_, line)| line.split_once('=').is_some_and(|(name, _)| name.trim() == key));
+    Some(line.map_or(header, |(line, _)| line) + 1)
 }
 
 /// What is wrong with a config file.
@@ -475,8 +554,17 @@ mod tests {
             ),
             ("[[event]]\nname = \"gap\"\nmatch = 'a'\n", ":2: event.name: the event name \"gap\" is sidetail's own"),
             ("[[event]]\nname = \"a\"\nmatch = 'a'\ndata = \"captures\"\n", ":1: event: data = \"captures\" needs a named group"),
-            ("[[drop]]\nmatsch = 'a'\n", ":2: drop.matsch: unknown field `matsch`, expected one of `match`, `log`"),
-            ("[[log]]\nname = \"a b\"\npath = \"/x\"\n", ":1: log: \"a b\" is no name for a log"),
+            ("[[drop]]\nmatsch = 'a'\n", ":2: drop.matsch: unknown field `matsch`, expected one of `name`, `match`"),
+            ("[[log]]\nname = \"a b\"\npath = \"/x\"\n", ":2: log.name: \"a b\" is no name for a log"),
+            (
+                "[[log]]\npath = \"/x\"\nmultiline = { start = '(' }\n",
+                ":3: log.multiline: multiline.start: the pattern \"(\" is no",
+            ),
+            ("[[log]]\npath = \"/x\"\nmultiline = { begin = '(' }\n", ":3: log.multiline: write multiline = \"auto\""),
+            ("[[drop]]\nmatch = 'a'\nlog = \"[\"\n", ":3: drop.log: "),
+            ("[[drop]]\nmatch = '[^\\s\\S]'\n", ":2: drop.match: the pattern \"[^\\\\s\\\\S]\" matches nothing"),
+            ("[[drop]]\nlevel = 'warn'\nmax_level = 'info'\n", ":1: drop: no record is both warn or above and info or below"),
+            ("[[redact]]\nmatch = '(a)'\nwith = '$1x'\n", ":1: redact: with = \"$1x\" stands for the group \"1x\""),
             ("[[redact]]\nwith = 'x'\n", ":1: redact: missing field `match`"),
             ("[[drop]]\nmatch = 'a'\nkeep = \"2/3\"\n", ":3: drop.keep: \"2/3\" does not say how many to keep; write 1/100"),
             ("watch = \"often\"\n", ":1: watch: unknown variant `often`, expected one of `auto`, `notify`, `poll`"),

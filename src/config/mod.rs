@@ -200,14 +200,14 @@ pub fn from_environment() -> Result<Job, String> {
         Err(help) => return Ok(Job::Print(help.render().to_string().into_bytes())),
     };
     match cli.command {
-        None => Ok(Job::Serve(Box::new(decide(cli.options, &cli.logs, true)?.guarded()?))),
-        Some(Command::Demo { options }) => Ok(Job::Demo(Box::new(decide(*options, &[], false)?.guarded()?))),
+        None => Ok(Job::Serve(Box::new(decide(cli.options, Logs::Needed(&cli.logs))?.guarded()?))),
+        Some(Command::Demo { options }) => Ok(Job::Demo(Box::new(decide(*options, Logs::Own)?.guarded()?))),
         Some(Command::Check { options, logs }) => {
-            Ok(Job::Print(decide(*options, &logs, true)?.guarded()?.summary().into_bytes()))
+            Ok(Job::Print(decide(*options, Logs::Needed(&logs))?.guarded()?.summary().into_bytes()))
         }
         Some(Command::TestRules { options, log_name }) => {
-            let config = decide(*options, &[], false)?;
-            let name = log_name.or_else(|| config.logs.first()?.only_name()).unwrap_or_else(|| "stdin".into());
+            let config = decide(*options, Logs::OfConfig)?;
+            let name = name_of_lines(&config.logs, log_name)?;
             Ok(Job::TestRules(Box::new(config), name))
         }
         Some(Command::Health { url: Some(target), timeout, .. }) => Ok(Job::Health(target, timeout.0)),
@@ -225,6 +225,20 @@ pub fn from_environment() -> Result<Job, String> {
             out.extend_from_slice(MAN_MORE.as_bytes());
             Ok(Job::Print(out))
         }
+    }
+}
+
+/// The name of the log that lines to try rules on are taken to be of: `asked`, if there can be one of that name.
+fn name_of_lines(logs: &[LogPattern], asked: Option<String>) -> Result<String, String> {
+    let Some(asked) = asked else {
+        return Ok(logs.first().and_then(LogPattern::only_name).unwrap_or_else(|| "stdin".into()));
+    };
+    let known: Option<Vec<String>> = logs.iter().map(LogPattern::only_name).collect();
+    match known {
+        Some(known) if !known.is_empty() && !known.contains(&asked) => {
+            Err(format!("error: --log-name: there is no log {asked:?}; there are: {}\n", known.join(", ")))
+        }
+        _ => Ok(asked),
     }
 }
 
@@ -252,17 +266,29 @@ fn default_listen() -> Listen {
     Listen::Tcp("127.0.0.1:7878".into())
 }
 
-fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, String> {
+/// Which logs it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Logs<'a> {
+    /// Those of the command line and the config, and there must be one.
+    Needed(&'a [String]),
+    /// Those of the config, if there are any.
+    OfConfig,
+    /// The program's own.
+    Own,
+}
+
+fn decide(given: Options, logs: Logs<'_>) -> Result<Config, String> {
     let error = |why: String| format!("error: {why}\n");
     let file = given.config.as_deref().map(file::read).transpose().map_err(|why| error(why.to_string()))?;
     let options = given.or(file.unwrap_or_default());
     let is_from_files = options.config.is_some() || options.token_file.is_some() || options.tls_cert.is_some();
-    let patterns = logs.iter().map(|log| log.parse().map_err(|why| error(format!("LOG {log:?}: {why}"))));
+    let named = if let Logs::Needed(named) = logs { named } else { &[] };
+    let patterns = named.iter().map(|log| log.parse().map_err(|why| error(format!("LOG {log:?}: {why}"))));
     let mut patterns: Vec<LogPattern> = patterns.collect::<Result<_, _>>()?;
     let mut layouts = vec![Layout::default(); patterns.len()];
     patterns.extend(options.log.iter().map(|entry| entry.pattern.clone()));
     layouts.extend(options.log.iter().map(|entry| entry.layout.clone()));
-    if patterns.is_empty() && logs_needed {
+    if patterns.is_empty() && matches!(logs, Logs::Needed(_)) {
         let missing =
             "no log is named; name one: sidetail app=/var/log/app.log, or [[log]] in the config (sidetail --help says more)";
         return Err(error(missing.into()));
@@ -271,11 +297,12 @@ fn decide(given: Options, logs: &[String], logs_needed: bool) -> Result<Config, 
     no_name_twice(&patterns).map_err(|why| error(format!("{from}{why}")))?;
     let rules = file::rules(&options);
     // Where a glob may mean any name, nothing can be said.
-    let known: Option<Vec<String>> = patterns.iter().map(LogPattern::only_name).collect();
-    if let (Some(path), Some(known)) = (&options.config, known.filter(|_| logs_needed))
-        && let Some(unknown) = file::unknown_log(path, &rules, &known)
+    let known = patterns.iter().zip(&layouts).map(|(pattern, layout)| Some((pattern.only_name()?, layout.format)));
+    let known: Option<Vec<_>> = known.collect();
+    if let (Some(path), Some(known)) = (&options.config, known.filter(|known| !known.is_empty() && logs != Logs::Own))
+        && let Some(wrong) = file::pointless_rule(path, &rules, &known)
     {
-        return Err(error(unknown.to_string()));
+        return Err(error(wrong.to_string()));
     }
     let time = |given: Option<Time>, default: u64| given.map_or(Duration::from_secs(default), |time| time.0);
     let files = credentials::Files::of(&options).map_err(error)?;
@@ -433,10 +460,12 @@ impl Config {
             "restart",
             format!("{fixed} (whether there is TLS or a tls-client-ca at all) need one; all else is read again on SIGHUP"),
         );
-        for pattern in &self.logs {
+        let layouts = self.layouts.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        for (pattern, layout) in self.logs.iter().zip(layouts) {
             let found: Vec<_> = pattern.expand().into_iter().collect();
             let count = |count: usize| if count == 0 { "nothing there yet".into() } else { format!("{count} log(s) now") };
-            line("log", format!("{}  ({})", pattern.pattern.display(), count(found.len())));
+            let layout = layout.unwrap_or_default();
+            line("log", format!("{}  ({}; {layout})", pattern.pattern.display(), count(found.len())));
             for log in found {
                 let state = match std::fs::metadata(&log.path) {
                     Ok(metadata) if metadata.is_file() => Size(metadata.len()).to_string(),

@@ -52,6 +52,13 @@ pub fn parse<'a>(line: &'a [u8]) -> Option<Access<'a>> {
     })
 }
 
+/// Whether a line that begins so may be a request: all up to its quote is there.
+pub fn begins(line: &[u8]) -> bool {
+    let quote = memchr::memmem::find(line, b"] \"").map(|at| &line[..at]);
+    let time = quote.and_then(|before| Some(&before[memchr::memrchr(b'[', before)? + 1..]));
+    time.is_some_and(|time| time.first().is_some_and(u8::is_ascii_digit) && time.contains(&b'/') && time.contains(&b':'))
+}
+
 /// What a request says of itself: the time, a level by its status, its parts by name.
 pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meaning<'a>> {
     let access = parse(text)?;

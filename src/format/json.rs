@@ -32,8 +32,18 @@ pub fn object(line: &[u8]) -> Option<Object<'_>> {
     serde_json::from_slice(line).ok()
 }
 
-/// What an object says of itself.
+/// What an object says of itself. Bytes that are not UTF-8 are what they are in the line that is given, U+FFFD.
 pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meaning<'a>> {
+    match String::from_utf8_lossy(text) {
+        Cow::Borrowed(_) => of_utf8(text, clock, latest),
+        Cow::Owned(text) if text.trim_start().starts_with('{') => {
+            of_utf8(text.as_bytes(), clock, latest).map(Meaning::into_owned)
+        }
+        Cow::Owned(_) => None,
+    }
+}
+
+fn of_utf8<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meaning<'a>> {
     let Object { time, level, letter } = object(text)?;
     let time = time.and_then(|time| match time {
         Scalar::Text(text) => clock.of_value(&text, latest),
@@ -151,6 +161,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                         key if object.time.is_none() && is_time(key) => object.time = Some(map.next_value()?),
                         key if object.level.is_none() && is_level(key) => object.level = Some(map.next_value()?),
                         "s" => object.letter = Some(map.next_value()?),
+                        // ECS nests it.
+                        "log" if object.level.is_none() => object.level = map.next_value::<Nested<'de>>()?.0,
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -158,6 +170,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
         }
         deserializer.deserialize_map(Keys)
+    }
+}
+
+/// The level in a value that is an object.
+struct Nested<'a>(Option<Scalar<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Nested<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Value<'a> {
+            #[serde(borrow)]
+            Object(Level<'a>),
+            Other(IgnoredAny),
+        }
+        #[derive(Deserialize)]
+        struct Level<'a> {
+            #[serde(borrow)]
+            level: Option<Cow<'a, str>>,
+        }
+        Ok(Nested(match Value::deserialize(deserializer)? {
+            Value::Object(Level { level }) => level.map(Scalar::Text),
+            Value::Other(_) => None,
+        }))
     }
 }
 
@@ -179,6 +215,10 @@ mod tests {
             (r#"{"@timestamp":"2026-11-22T10:00:00.000Z","log.level":"info"}"#, true, Some(Level::Info)),
             (r#"{"severity":"CRITICAL","nested":{"time":1}}"#, false, Some(Level::Fatal)),
             (r#"{"level":{"x":[1]},"time":null}"#, false, None),
+            (r#"{"@timestamp":"2026-11-22T10:00:00Z","log":{"logger":"a","level":"error","x":[1]}}"#, true, Some(Level::Error)),
+            (r#"{"log":"a text","level":"warn"}"#, false, Some(Level::Warn)),
+            (r#"{"log":{"level":7},"x":1}"#, false, None),
+            (r#"{"timeUnixNano":"1795341600000000000","severityNumber":17,"severityText":"ERROR"}"#, true, Some(Level::Error)),
             (r#"{}"#, false, None),
         ] {
             let meaning = meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).unwrap();
@@ -187,6 +227,17 @@ mod tests {
         for line in ["", "[1]", "{", "{\"a\":1} trailing", "text"] {
             assert!(meaning(line.as_bytes(), &Clock::default(), Timestamp::UNIX_EPOCH).is_none(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_byte_that_is_not_utf_8_hides_nothing_else() {
+        let line = b"{\"level\":\"error\",\"msg\":\"bad \xe9 byte\"}";
+        let found = meaning(line, &Clock::default(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(
+            (found.level, &*found.fields.unwrap()),
+            (Some(Level::Error), "{\"level\":\"error\",\"msg\":\"bad \u{fffd} byte\"}")
+        );
+        assert!(meaning(b"bad \xe9 byte", &Clock::default(), Timestamp::UNIX_EPOCH).is_none());
     }
 
     #[test]

@@ -118,10 +118,14 @@ impl Level {
     }
 
     /// The level that a line of text says: a word in capitals, or in brackets, or before a colon, near its beginning; the
-    /// letter of glog, the sign of Redis, the severity of syslog.
+    /// letter of glog, the sign of Redis, the severity of syslog, how the end of a thread begins.
     pub fn of_text(line: &[u8]) -> Option<Self> {
         let line = &line[..line.len().min(LOOK_BYTES)];
-        of_priority(line).or_else(|| of_glog(line)).or_else(|| of_redis(line)).or_else(|| of_words(line))
+        of_priority(line)
+            .or_else(|| of_glog(line))
+            .or_else(|| of_redis(line))
+            .or_else(|| of_crash(line))
+            .or_else(|| of_words(line))
     }
 }
 
@@ -160,6 +164,18 @@ fn of_redis(line: &[u8]) -> Option<Level> {
     let signs = [(b'.', Level::Debug), (b'-', Level::Debug), (b'*', Level::Notice), (b'#', Level::Warn)];
     let known = pid > 0 && time.iter().zip(TIME).all(fits);
     signs.into_iter().find(|(known_sign, _)| known && known_sign == sign).map(|(_, level)| level)
+}
+
+/// What runtimes print of what nobody caught: `thread 'main' panicked at`, `Exception in thread "main" …`.
+fn of_crash(line: &[u8]) -> Option<Level> {
+    const BEGINNINGS: [(&[u8], Level); 3] = [
+        (b"Exception in thread \"", Level::Fatal),
+        (b"Unhandled exception.", Level::Fatal),
+        (b"Traceback (most recent call last):", Level::Error),
+    ];
+    let panicked = line.starts_with(b"thread '") && memchr::memmem::find(line, b" panicked at ").is_some();
+    let begins = |&&(beginning, _): &&(&[u8], Level)| line.starts_with(beginning);
+    if panicked { Some(Level::Fatal) } else { BEGINNINGS.iter().find(begins).map(|&(_, level)| level) }
 }
 
 fn of_words(line: &[u8]) -> Option<Level> {
@@ -231,6 +247,13 @@ mod tests {
             ("<190>Nov 22 10:00:00 host app: fine", Some(Level::Info)),
             ("[2026-11-22T10:00:00Z INFO  app] started", Some(Level::Info)),
             ("error: could not compile", Some(Level::Error)),
+            ("thread 'main' panicked at src/main.rs:2:5:", Some(Level::Fatal)),
+            ("thread 'worker ERROR' (4711) panicked at src/main.rs:2:5:", Some(Level::Fatal)),
+            ("Exception in thread \"main\" java.lang.NullPointerException: INFO", Some(Level::Fatal)),
+            ("panic: runtime error: index out of range", Some(Level::Fatal)),
+            ("Unhandled exception. System.InvalidOperationException: no", Some(Level::Fatal)),
+            ("Traceback (most recent call last):", Some(Level::Error)),
+            ("he said: Exception in thread \"main\"", None),
             ("time=2026 level=warn msg=x", Some(Level::Warn)),
             ("10:00:00 |DEBUG| x", Some(Level::Debug)),
             ("127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"GET /error HTTP/1.1\" 200 5", None),

@@ -74,9 +74,7 @@ impl Format {
         // The first of equals.
         formats.iter().rev().max_by_key(|format| count(format)).copied().unwrap_or_else(|| {
             // Not one whole line: its beginning has to do.
-            let objects = [(Format::Docker, &b"{\"log\":\""[..]), (Format::Json, b"{\"")];
-            let object = objects.into_iter().find(|(_, start)| beginning.starts_with(start));
-            if wrapped::cri(beginning).is_some() { Format::Cri } else { object.map_or(Format::Plain, |(format, _)| format) }
+            known.into_iter().find(|format| format.begins(beginning)).unwrap_or(Format::Plain)
         })
     }
 
@@ -92,6 +90,17 @@ impl Format {
         }
     }
 
+    /// Whether a line that begins so may well be in this format.
+    fn begins(self, beginning: &[u8]) -> bool {
+        match self {
+            Format::Docker => beginning.starts_with(b"{\"log\":\""),
+            Format::Json => beginning.strip_prefix(b"{").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\"")),
+            Format::Clf => clf::begins(beginning),
+            // What these look at stands at the beginning of a line.
+            Format::Plain | Format::Logfmt | Format::Cri => self.is_of(beginning),
+        }
+    }
+
     /// Whether each line has something around it that is not the program's.
     pub fn is_wrapped(self) -> bool {
         matches!(self, Format::Cri | Format::Docker)
@@ -102,9 +111,13 @@ impl Format {
     pub fn meaning<'a>(self, text: &'a [u8], clock: &Clock, latest: Timestamp) -> Meaning<'a> {
         let found = match self {
             Format::Plain => None,
-            Format::Json | Format::Cri | Format::Docker => json::meaning(text, clock, latest),
+            Format::Json => json::meaning(text, clock, latest),
             Format::Logfmt => logfmt::meaning(text, clock, latest),
             Format::Clf => clf::meaning(text, clock, latest),
+            // Programs in containers write as they like.
+            Format::Cri | Format::Docker => json::meaning(text, clock, latest)
+                .or_else(|| clf::meaning(text, clock, latest))
+                .or_else(|| logfmt::meaning(text, clock, latest).filter(|_| Format::Logfmt.is_of(text))),
         };
         found.unwrap_or_else(|| {
             let text = &colours::without(&text[..text.len().min(LOOK_BYTES)]);
@@ -135,12 +148,13 @@ impl fmt::Display for Format {
 const LOOK_BYTES: usize = 400;
 
 /// The names that programs give to a record's time, and to its level, in whatever case.
-const TIME_KEYS: [&str; 10] =
-    ["time", "ts", "timestamp", "@timestamp", "t", "@t", "datetime", "date", "eventTime", "__REALTIME_TIMESTAMP"];
-const LEVEL_KEYS: [&str; 11] = [
+const TIME_KEYS: [&str; 11] =
+    ["time", "ts", "timestamp", "@timestamp", "t", "@t", "datetime", "date", "eventTime", "timeUnixNano", "__REALTIME_TIMESTAMP"];
+const LEVEL_KEYS: [&str; 12] = [
     "level",
     "lvl",
     "severity",
+    "severityText",
     "log.level",
     "levelname",
     "loglevel",
@@ -178,6 +192,10 @@ mod tests {
             ("listening on port=80\n", Format::Plain),
             ("127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n", Format::Clf),
             ("{not json}\n", Format::Plain),
+            ("{ \"msg\": \"a very long line with", Format::Json),
+            ("127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"GET /?a-very-long-query", Format::Clf),
+            ("time=2026-11-22T10:00:00Z level=info msg=\"a very long text", Format::Logfmt),
+            ("a very long line = that is [none] of \"these", Format::Plain),
         ] {
             assert_eq!(Format::detect(beginning.as_bytes()), format, "{beginning}");
         }

@@ -25,7 +25,7 @@ impl Clock {
     /// before `latest`, when its file was last written.
     pub fn in_text(&self, line: &[u8], latest: Timestamp) -> Option<Timestamp> {
         let line = &line[..line.len().min(LOOK_BYTES)];
-        if let Some(time) = epoch_at_start(line).or_else(|| self.glog(line, latest)) {
+        if let Some(time) = epoch_at_start(line).or_else(|| audit(line)).or_else(|| self.glog(line, latest)) {
             return Some(time);
         }
         let starts_word = |at: usize| at == 0 || !line[at - 1].is_ascii_alphanumeric();
@@ -84,13 +84,23 @@ impl Clock {
     /// `2026-11-22T10:00:00.123Z` and its relatives: RFC 3339, ISO 8601, nginx's slashes, CloudFront's tab.
     fn year_first(&self, mut scan: Scan<'_>) -> Option<Timestamp> {
         let year = scan.number(4, 4)?;
-        let separator = *scan.0.first().filter(|byte| b"-/".contains(byte))?;
+        let Some(&separator) = scan.0.first().filter(|byte| b"-/".contains(byte)) else { return self.basic(scan, year) };
         scan.byte(separator)?;
         let month = scan.number(2, 2)?;
         scan.byte(separator)?;
         let day = scan.number(2, 2)?;
         scan.one_of(b"T t_\t")?;
         let clock = scan.clock()?;
+        self.timestamp(year, month, day, clock, scan.zone())
+    }
+
+    /// `20261122T100000Z`, of which the year was taken: the basic format of ISO 8601.
+    fn basic(&self, mut scan: Scan<'_>, year: i64) -> Option<Timestamp> {
+        let (month, day) = (scan.number(2, 2)?, scan.number(2, 2)?);
+        scan.byte(b'T')?;
+        let (hour, minute, second) = (scan.number(2, 2)?, scan.number(2, 2)?, scan.number(2, 2)?);
+        let nanosecond = scan.fraction();
+        let clock = ClockTime::new(hour, minute, second, nanosecond)?;
         self.timestamp(year, month, day, clock, scan.zone())
     }
 
@@ -160,6 +170,15 @@ fn epoch_at_start(line: &[u8]) -> Option<Timestamp> {
     of_number(str::from_utf8(&line[..length]).ok()?.parse().ok()?)
 }
 
+/// `type=LOGIN msg=audit(1795341600.123:42): …`
+fn audit(line: &[u8]) -> Option<Timestamp> {
+    const BEFORE: &[u8] = b"msg=audit(";
+    let rest = &line[memchr::memmem::find(line, BEFORE)? + BEFORE.len()..];
+    let length = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    rest.get(length).filter(|byte| **byte == b':')?;
+    of_number(str::from_utf8(&rest[..length]).ok()?.parse().ok()?)
+}
+
 /// A time of day.
 #[derive(Clone, Copy)]
 struct ClockTime {
@@ -167,6 +186,19 @@ struct ClockTime {
     minute: i8,
     second: i8,
     nanosecond: i32,
+}
+
+impl ClockTime {
+    /// A leap second is the second before it.
+    fn new(hour: i64, minute: i64, second: i64, nanosecond: i32) -> Option<Self> {
+        let second = if minute == 59 && second == 60 { 59 } else { second };
+        Some(ClockTime {
+            hour: i8::try_from(hour).ok()?,
+            minute: i8::try_from(minute).ok()?,
+            second: i8::try_from(second).ok()?,
+            nanosecond,
+        })
+    }
 }
 
 /// Text from which the front is taken piece by piece.
@@ -210,19 +242,20 @@ impl Scan<'_> {
         self.byte(b':')?;
         let minute = self.number(2, 2)?;
         self.byte(b':')?;
-        let second = self.number(2, 2)?.min(if minute == 59 { 60 } else { 99 });
-        let mut nanosecond = 0;
-        if let Some((b'.' | b',', rest)) = self.0.split_first() {
-            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            if digits > 0 {
-                let nine = rest[..digits].iter().copied().chain(std::iter::repeat(b'0')).take(9);
-                nanosecond = nine.fold(0, |value, digit| value * 10 + i32::from(digit - b'0'));
-                self.0 = &rest[digits..];
-            }
+        let second = self.number(2, 2)?;
+        ClockTime::new(hour, minute, second, self.fraction())
+    }
+
+    /// A fraction of any length behind a point or a comma, in nanoseconds.
+    fn fraction(&mut self) -> i32 {
+        let Some((b'.' | b',', rest)) = self.0.split_first() else { return 0 };
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return 0;
         }
-        // A leap second is the second before it.
-        let second = i8::try_from(if second == 60 { 59 } else { second }).ok()?;
-        Some(ClockTime { hour: i8::try_from(hour).ok()?, minute: i8::try_from(minute).ok()?, second, nanosecond })
+        self.0 = &rest[digits..];
+        let nine = rest[..digits].iter().copied().chain(std::iter::repeat(b'0')).take(9);
+        nine.fold(0, |value, digit| value * 10 + i32::from(digit - b'0'))
     }
 
     /// `Z`, `+01:00`, `+0100`, ` +0100`, ` UTC`, ` CET`, ` Europe/Berlin`.
@@ -314,6 +347,9 @@ mod tests {
             ("<34>1 2026-11-22T10:00:00Z host x", "2026-11-22T10:00:00Z"),
             ("I1122 10:00:00.123456    1 main.go:1] x", "2026-11-22T10:00:00.123456Z"),
             ("1795341600.25 x", "2026-11-22T10:00:00.25Z"),
+            ("20261122T100000Z x", "2026-11-22T10:00:00Z"),
+            ("20261122T100000.5+0100 x", "2026-11-22T09:00:00.5Z"),
+            ("type=LOGIN msg=audit(1795341600.250:42): pid=1", "2026-11-22T10:00:00.25Z"),
             ("1795341600250 x", "2026-11-22T10:00:00.25Z"),
             ("Nov 22, 2026 12:30:00 AM com.example.App main", "2026-11-22T00:30:00Z"),
             ("Nov 22, 2026 12:30:00 PM com.example.App main", "2026-11-22T12:30:00Z"),

@@ -5,7 +5,11 @@ use super::level::Level;
 
 /// What was seen of a group of lines, as far as it says what may follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trace(State);
+pub struct Trace {
+    state: State,
+    /// Whether any of them was indented.
+    has_indented: bool,
+}
 
 /// ```text
 /// Text ──▶ Failed ──▶ Empty ──▶ Frames ──▶ Empty ──▶ …
@@ -50,22 +54,23 @@ impl Trace {
     /// A group that starts with `line`.
     pub fn new(line: &[u8]) -> Self {
         let failed = || Level::of_text(line) >= Some(Level::Error);
-        Trace(begun(line).unwrap_or_else(|| if failed() { State::Failed } else { State::Text }))
+        let state = begun(line).unwrap_or_else(|| if failed() { State::Failed } else { State::Text });
+        Trace { state, has_indented: false }
     }
 
     /// Whether `line` belongs to the group. If so it is taken note of.
     pub fn takes(&mut self, line: &[u8]) -> bool {
         let Some(next) = self.next(line) else { return false };
-        self.0 = next;
+        self.state = next;
+        self.has_indented |= is_indented(line);
         true
     }
 
     fn next(self, line: &[u8]) -> Option<State> {
-        // PostgreSQL indents the empty lines of a statement, too.
-        let indented = line.first().is_some_and(|first| b" \t".contains(first));
+        let indented = is_indented(line);
         let blank = line.is_empty();
         let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
-        match self.0 {
+        match self.state {
             State::RustMessage => Some(State::Rust),
             State::Rust if starts(&["note: ", "stack backtrace:", "thread caused ", "fatal runtime error: "]) => {
                 Some(State::Rust)
@@ -77,6 +82,8 @@ impl Trace {
             State::NodeMark if !indented => Some(if blank { State::NodeMark } else { State::Node }),
             State::Node if starts(&["Require stack:", "- "]) => Some(State::Node),
             State::Braces if line == b"}" => Some(State::Frames),
+            // Of a value that was printed over several lines.
+            state if self.has_indented && only_closes(line) => Some(state),
             State::Python if !indented => (!blank).then_some(State::Frames),
             State::PythonChain if blank => Some(State::PythonChain),
             State::PythonChain | State::Text | State::Failed | State::Empty if begun(line) == Some(State::Python) => {
@@ -91,10 +98,23 @@ impl Trace {
             State::Text | State::Failed if goroutine(line) => Some(State::Go),
             State::Text | State::Failed | State::Frames => continues(line),
             State::Empty if starts(&["During handling of the above", "The above exception was"]) => Some(State::PythonChain),
-            State::Empty if starts(&["Caused by:", "Stack backtrace:", "Next ", "Node.js v"]) => Some(State::Frames),
+            State::Empty if starts(&["Caused by:", "Stack backtrace:", "stack backtrace:", "Next ", "Node.js v"]) => {
+                Some(State::Frames)
+            }
             _ => None,
         }
     }
+}
+
+/// PostgreSQL indents the empty lines of a statement, too.
+fn is_indented(line: &[u8]) -> bool {
+    line.first().is_some_and(|first| b" \t".contains(first))
+}
+
+/// `}`, `)],`
+fn only_closes(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    line.first().is_some_and(|first| b"}])".contains(first)) && line.iter().all(|byte| b"}]),;".contains(byte))
 }
 
 /// The kind of trace that a line begins.
@@ -119,7 +139,17 @@ fn begun(line: &[u8]) -> Option<State> {
 fn continues(line: &[u8]) -> Option<State> {
     let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word.as_bytes()));
     match () {
-        () if starts(&["Caused by: ", "Suppressed: ", "--- End of "]) || ruby_frame(line) => Some(State::Frames),
+        () if starts(&[
+            "Caused by: ",
+            "Suppressed: ",
+            "--- End of ",
+            "stack backtrace:",
+            "note: run with `RUST_",
+            "note: Some details",
+        ]) || ruby_frame(line) =>
+        {
+            Some(State::Frames)
+        }
         () if starts(&["Stack trace:", "[stacktrace]"]) => Some(State::Php),
         () => None,
     }
@@ -234,6 +264,7 @@ mod tests {
     fn ordinary_lines_are_groups_of_their_own() {
         assert_eq!(groups("a\nb\n\nc\n  indented\nd\nErrors: none\nan Exception\n"), [1, 1, 1, 2, 1, 1, 1]);
         assert_eq!(groups("LOG:  statement: select 1,\n\t\n\t  2\nLOG:  next\n\nLOG:  end"), [3, 1, 1, 1]);
+        assert_eq!(groups("INFO got {\n  \"a\": [\n    1\n  ]\n}\nINFO b\n}\n"), [5, 1, 1]);
         assert_eq!(groups("# a\n#1 b\n- c\n}\nNext d\nNode.js v20\nCaused by:\n"), [1, 1, 1, 1, 1, 1, 1]);
     }
 

@@ -224,6 +224,11 @@ fn streams(text: &mut Exposition, feed: &Feed, server: &Counts) {
     for (reason, count) in counts.gaps() {
         text.sample(&[("reason", reason.name())], count);
     }
+    let suppressed = counts.suppressed();
+    text.family("sidetail_suppressed_records_total", Counter, "Records that rules with keep held back from streams, by rule.");
+    for (rule, count) in &suppressed {
+        text.sample(&[("rule", rule)], *count);
+    }
     text.family("sidetail_sent_bytes_total", Counter, "Bytes of streams given to sockets, by form, before TLS and chunks.");
     for format in Format::ALL {
         text.sample(&[("form", format.name())], server.sent_bytes[format as usize].load(Ordering::Relaxed));

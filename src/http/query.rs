@@ -10,6 +10,7 @@ use actix_web::web::Query;
 use jiff::{SignedDuration, Timestamp};
 
 use super::refusal::Refusal;
+use crate::event::check_name;
 use crate::format::level::Level;
 use crate::sse::Payload;
 use crate::subscriber::Request;
@@ -196,7 +197,7 @@ impl Given {
             "log" => push(&mut self.logs, name, value.to_string(), NAMES_MAX),
             "match" | "grep" => push(&mut self.matches, name, pattern()?, PATTERNS_MAX),
             "exclude" => push(&mut self.excludes, name, pattern()?, PATTERNS_MAX),
-            "event" => push(&mut self.events, name, value.to_string(), NAMES_MAX),
+            "event" => push(&mut self.events, name, event_name(name, value)?, NAMES_MAX),
             "after" | "lastEventId" | "last_event_id" if value.is_empty() => Ok(()),
             "before" => once(&mut self.before, name, value.to_string()),
             "download" => once(&mut self.download, name, file_name(name, value)?),
@@ -236,6 +237,12 @@ fn file_name(name: &str, value: &str) -> Result<String, Refusal> {
         let right = format!("of at most {FILE_NAME_BYTES_MAX} letters, digits, dots, dashes and underscores");
         Refusal::bad_request(format!("parameter {name} is the name of a file, {right}, and not {value:?}"))
     })
+}
+
+/// A name that an event can have.
+fn event_name(name: &str, value: &str) -> Result<String, Refusal> {
+    let refusal = |why| Refusal::bad_request(format!("parameter {name}: {why}; repeat {name}= for several"));
+    check_name(value).map(|()| value.to_string()).map_err(refusal)
 }
 
 /// A time in RFC 3339, or so long ago.

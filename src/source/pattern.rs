@@ -71,21 +71,26 @@ impl FromStr for LogPattern {
     }
 }
 
+/// Checks a name for logs.
+///
+/// # Errors
+/// A name that is empty, too long or has other characters than letters, digits and `._-/`.
+pub fn check_name(name: &str) -> Result<(), BadPattern> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(allowed) {
+        let why = format!("{name:?} is no name for a log: 1 to {NAME_BYTES_MAX} letters, digits, '.', '_', '-' or '/'");
+        return Err(BadPattern(why));
+    }
+    Ok(())
+}
+
 impl LogPattern {
     /// The logs at `pattern`, called `name`.
     ///
     /// # Errors
-    /// A name that is empty, too long or has other characters than letters, digits and `._-/`; a pattern that is empty
-    /// or no glob.
+    /// What [`check_name`] gives; a pattern that is empty or no glob.
     pub fn new(name: Option<&str>, pattern: &Path) -> Result<Self, BadPattern> {
-        if let Some(name) = name {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-            if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(allowed) {
-                return Err(BadPattern(format!(
-                    "{name:?} is no name for a log: 1 to {NAME_BYTES_MAX} letters, digits, '.', '_', '-' or '/'"
-                )));
-            }
-        }
+        name.map_or(Ok(()), check_name)?;
         if pattern.as_os_str().is_empty() {
             return Err(BadPattern("a log's path is missing; write NAME=PATH or PATH".into()));
         }

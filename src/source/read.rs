@@ -445,7 +445,7 @@ pub struct Last {
 }
 
 /// The starts of a log's last `count` records that `keep` keeps. Stops at a generation that can't be read.
-pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut dyn FnMut(&Line<'_>) -> bool) -> Last {
+pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut dyn FnMut(u64, &Line<'_>) -> bool) -> Last {
     let generations = log.state().generations.clone();
     let mut last = Last::default();
     // What is in no file does not exist any more.
@@ -454,9 +454,10 @@ pub fn last_records(log: &Log, count: usize, line_bytes_max: usize, keep: &mut d
         if wanted == 0 {
             break;
         }
+        let mut keeps = |line: &Line<'_>| keep(generation.serial, line);
         let found = match generation.open() {
-            Ok(mut content @ Content::Packed(_)) => last_forward(&mut content, generation, wanted, line_bytes_max, keep),
-            Ok(mut content) => last_backward(&mut content, generation, wanted, line_bytes_max, keep),
+            Ok(mut content @ Content::Packed(_)) => last_forward(&mut content, generation, wanted, line_bytes_max, &mut keeps),
+            Ok(mut content) => last_backward(&mut content, generation, wanted, line_bytes_max, &mut keeps),
             Err(error) => Err(error.into()),
         };
         match found {

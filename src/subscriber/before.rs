@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::join::{Joined, Joiner, Spot};
+use super::join::Spot;
+use super::keep::Throttle;
+use super::lead::{Told, place_at, records};
 use super::reader::Reader;
 use super::start::{Counting, EarlyGap, Started, before_all};
 use crate::position::{Cursor, Position};
@@ -89,24 +91,31 @@ fn records_back(
         return Back { found: Vec::new(), reached: None };
     }
     let newest = log.state().newest().map_or(0, |newest| newest.serial);
-    if (counting.way)(log, newest).joins() {
-        return joined_back(log, bounds, count, until, counting);
+    if counting.goes_forward(log, newest) {
+        return forward_back(log, bounds, count, until, counting);
     }
-    let (keeps, time_of) = (&mut *counting.keeps, counting.time_of);
+    let (keeps, time_of, mut throttle) = (&mut *counting.keeps, counting.time_of, Throttle::default());
     back(log, bounds, count, counting.line_bytes_max, until, &mut |serial, line| {
-        keeps(log, line).then(|| time_of(log, serial, line.known))
+        keeps(log, &Told::of(serial, line), &mut throttle).then(|| time_of(log, serial, line.known))
     })
 }
 
-/// The same where lines are put together: reads more and more of the last lines, until they hold so many records.
-fn joined_back(log: &Log, bounds: &Bounds, count: usize, until: Instant, counting: &mut Counting<'_>) -> Back<Option<Timestamp>> {
-    let mut wanted = count.saturating_mul(4).saturating_add(64);
+/// The same where lines before a record tell what it is: reads more and more of the last lines, until they hold so many
+/// records.
+fn forward_back(
+    log: &Log,
+    bounds: &Bounds,
+    count: usize,
+    until: Instant,
+    counting: &mut Counting<'_>,
+) -> Back<Option<Timestamp>> {
+    let mut wanted = counting.lines_for(count);
     loop {
         let lines = back(log, bounds, wanted, counting.line_bytes_max, until, &mut |_, _| Some(()));
         let nothing = Back { found: Vec::new(), reached: None };
         let Some(&(serial, offset, ())) = lines.found.last() else { return Back { reached: lines.reached, ..nothing } };
         let Ok(from) = read::place_at(log, serial, offset) else { return Back { reached: Some((serial, offset)), ..nothing } };
-        let (all, mut found) = joined_from(log, from, bounds, counting);
+        let (all, mut found) = forward_from(log, from, bounds, counting);
         // The first may be the end of one that begins before.
         let first_whole = if lines.reached.is_none() { None } else { all.get(1).or(all.first()).copied() };
         found.retain(|&(serial, start, _)| first_whole.is_none_or(|first| (serial, start) >= first));
@@ -122,28 +131,16 @@ fn joined_back(log: &Log, bounds: &Bounds, count: usize, until: Instant, countin
 }
 
 /// Where the records start from `from` on within `bounds`, and those of them that are wanted, with their times.
-fn joined_from(log: &Log, from: Place, bounds: &Bounds, counting: &mut Counting<'_>) -> (Vec<Spot>, Vec<Timed>) {
-    let (mut joiner, mut all, mut found) = (Joiner::default(), Vec::new(), Vec::new());
-    let (line_bytes_max, way, time_of) = (counting.line_bytes_max, counting.way, counting.time_of);
-    let mut keep = |joined: Option<Joined>| {
-        let Some(joined) = joined else { return };
-        all.push(joined.start);
-        let line = joined.line(line_bytes_max);
-        if (counting.keeps)(log, &line) {
-            let time = joined.time.or_else(|| time_of(log, joined.start.0, line.known));
-            found.push((joined.start.0, joined.start.1, time));
-        }
-    };
-    read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
-        let Some(&bound) = bounds.get(&serial) else { return ControlFlow::Break(()) };
-        if line.start < bound {
-            keep(joiner.take(serial, line, position, &way(log, serial)));
+fn forward_from(log: &Log, from: Place, bounds: &Bounds, counting: &mut Counting<'_>) -> (Vec<Spot>, Vec<Timed>) {
+    let (mut throttle, mut all, mut found) = (Throttle::default(), Vec::new(), Vec::new());
+    let (line_bytes_max, way, time_of, keeps) = (counting.line_bytes_max, counting.way, counting.time_of, &mut *counting.keeps);
+    records(log, from, Some(bounds), (way, line_bytes_max), &mut |told| {
+        all.push(told.start);
+        if keeps(log, told, &mut throttle) {
+            found.push((told.start.0, told.start.1, told.time.or_else(|| time_of(log, told.start.0, told.line.known))));
         }
         ControlFlow::Continue(())
     });
-    while let Some(joined) = joiner.end_quiet(true) {
-        keep(Some(joined));
-    }
     (all, found)
 }
 
@@ -191,8 +188,8 @@ impl Found {
         let all = kept == self.back.found.len();
         let start = match self.back.found.get(kept.wrapping_sub(1)) {
             _ if all && self.back.reached.is_none() => read::start(&self.log).filter(|_| !self.bounds.is_empty()),
-            _ if all => self.back.reached.and_then(|spot| self.place_at(spot)),
-            Some(&(serial, offset, _)) => self.place_at((serial, offset)),
+            _ if all => self.back.reached.and_then(|spot| place_at(&self.log, spot)),
+            Some(&(serial, offset, _)) => place_at(&self.log, (serial, offset)),
             None => None,
         };
         let places = start.map_or_else(
@@ -202,14 +199,6 @@ impl Found {
         let mut reader = Reader::new(self.log.clone(), places);
         reader.stop_at(self.bounds.clone());
         reader
-    }
-
-    fn place_at(&self, (serial, offset): (u64, u64)) -> Option<Place> {
-        let generation = self.log.state().generation(serial).filter(|generation| generation.first() == offset).cloned();
-        match generation {
-            Some(generation) => Some(read::at_base(&self.log, &generation)),
-            None => read::place_at(&self.log, serial, offset).ok(),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all streams together have given since the program started, and how far behind they are. Streams count for
 //! themselves and hand it in once a turn.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ pub struct Counts {
     events: [AtomicU64; KINDS.len()],
     gaps: [AtomicU64; Reason::ALL.len()],
     streams: [AtomicU64; Resume::ALL.len()],
+    suppressed: Mutex<BTreeMap<String, u64>>,
     born: Instant,
     lags: Mutex<Vec<Weak<Lag>>>,
 }
@@ -31,6 +33,7 @@ impl Default for Counts {
             events: Default::default(),
             gaps: Default::default(),
             streams: Default::default(),
+            suppressed: Mutex::default(),
             born: Instant::now(),
             lags: Mutex::default(),
         }
@@ -53,15 +56,30 @@ impl Counts {
         Resume::ALL.into_iter().zip(self.streams.iter().map(load))
     }
 
+    /// How many records were told as suppressed, by the rule's name.
+    pub fn suppressed(&self) -> BTreeMap<String, u64> {
+        lock(&self.suppressed).clone()
+    }
+
     /// For how long each stream has not been at the end of what there is.
     pub fn lags(&self) -> Vec<Duration> {
         let now = self.now();
         let lag = |since: u64| Duration::from_millis(if since == 0 { 0 } else { now.saturating_sub(since) });
-        self.lock().iter().filter_map(Weak::upgrade).map(|since| lag(load(&since))).collect()
+        lock(&self.lags).iter().filter_map(Weak::upgrade).map(|since| lag(load(&since))).collect()
     }
 
     pub(super) fn note_records(&self, count: u64) {
         self.events[0].fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_suppressed(&self, counts: &BTreeMap<String, u64>) {
+        if counts.is_empty() {
+            return;
+        }
+        let mut all = lock(&self.suppressed);
+        for (rule, count) in counts {
+            *all.entry(rule.clone()).or_default() += count;
+        }
     }
 
     pub(super) fn note(&self, event: &Event<'_>) {
@@ -86,7 +104,7 @@ impl Counts {
     /// The lag of a stream that begins.
     pub(super) fn begin(&self) -> Behind {
         let lag = Arc::new(Lag::default());
-        let mut lags = self.lock();
+        let mut lags = lock(&self.lags);
         lags.retain(|lag| lag.strong_count() > 0);
         lags.push(Arc::downgrade(&lag));
         Behind(lag)
@@ -104,10 +122,10 @@ impl Counts {
     fn now(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Lag>>> {
-        self.lags.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn load(count: &AtomicU64) -> u64 {

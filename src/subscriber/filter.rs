@@ -43,13 +43,18 @@ impl Pattern {
     /// Compiles `text`.
     ///
     /// # Errors
-    /// Where it is no regular expression of the `regex` crate's syntax, or is over a limit.
+    /// Where it is no regular expression of the `regex` crate's syntax, matches nothing whatever stands there, or is over a
+    /// limit.
     pub fn new(text: &str) -> Result<Self, BadPattern> {
         if text.len() > PATTERN_BYTES_MAX {
             return Err(BadPattern(format!("a pattern has at most {PATTERN_BYTES_MAX} bytes")));
         }
         let mut builder = RegexBuilder::new(text);
         let line = builder.size_limit(COMPILED_BYTES_MAX).build().map_err(|error| BadPattern(sentence(text, &error)))?;
+        let parsed = regex_syntax::ParserBuilder::new().utf8(false).build().parse(text);
+        if parsed.is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
+            return Err(BadPattern(format!("the pattern {text:?} matches nothing, whatever stands there")));
+        }
         // What would not mean the same at the ends of lines is looked for line by line.
         let ends_of_all = ["\\A", "\\z"].iter().any(|end| text.contains(end));
         let is_flags = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
@@ -86,6 +91,17 @@ impl Pattern {
         self.line.replace_all(line, with.as_bytes())
     }
 
+    /// The first group that `with` stands for and that there is not: [`Pattern::replace`] would put nothing there.
+    pub fn lacks_group_of<'a>(&self, with: &'a str) -> Option<&'a str> {
+        let name = regex::Regex::new(r"\$(?:\$|\{([^}]*)\}|([0-9A-Za-z_]+))").expect("a pattern of ours");
+        let groups = name.captures_iter(with).filter_map(|found| found.get(1).or(found.get(2)));
+        let has = |group: &str| match group.parse::<usize>() {
+            Ok(number) => number < self.line.captures_len(),
+            Err(_) => self.line.capture_names().flatten().any(|name| name == group),
+        };
+        groups.map(|group| group.as_str()).find(|group| !has(group))
+    }
+
     /// What the named groups capture in `line` as a JSON object, in the pattern's order; `None` where it does not match.
     pub fn captures_json(&self, line: &[u8]) -> Option<String> {
         let captures = self.line.captures(line)?;
@@ -96,6 +112,12 @@ impl Pattern {
     /// Whether it captures anything by name.
     pub fn has_names(&self) -> bool {
         self.line.capture_names().flatten().next().is_some()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.line.as_str())
     }
 }
 

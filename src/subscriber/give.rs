@@ -243,7 +243,8 @@ impl Subscription {
         let origin = Origin { time: joined.time, ..ruling.origin(&log, &layout, Some(joined.end.0), self.asks_meaning) };
         match self.record(&ruling.rules, &origin, log.source, joined.line(ruling.line_bytes_max)) {
             Some(record) => {
-                self.tell(index, &Event::Record(record), sink);
+                let start = record.start.filter(|_| joined.start.0 == joined.end.0);
+                self.tell(index, &Event::Record(Record { start, ..record }), sink);
                 self.left = self.left.map(|left| left - 1);
             }
             None => self.held_back.add(bytes),

@@ -67,6 +67,8 @@ pub struct Had {
     pub positions: BTreeMap<u64, Vec<Position>>,
     /// Where a record may start that was not had.
     pub starts: BTreeSet<Spot>,
+    /// By serial up to where what starts there is before the beginning of the stream, and not wanted.
+    pub before: BTreeMap<u64, u64>,
 }
 
 impl Had {
@@ -101,6 +103,17 @@ impl Way<'_> {
     pub fn joins(&self) -> bool {
         self.format.is_wrapped() || self.multiline.is_some()
     }
+
+    /// Whether a record may begin with a line: what the time in it says of the place.
+    pub fn may_begin(&self, line: &[u8]) -> bool {
+        let text = self.format.unwrap(line).map_or(line.into(), |wrapped| wrapped.text);
+        match self.multiline {
+            None => true,
+            Some(Multiline::Start(pattern)) => pattern.matches(&text),
+            Some(Multiline::Continuation(pattern)) => !pattern.matches(&text),
+            Some(Multiline::Auto) => !text.first().is_some_and(u8::is_ascii_whitespace),
+        }
+    }
 }
 
 /// Groups that are open, one for each stream of a program.
@@ -134,6 +147,22 @@ impl Joiner {
     /// One for a client that had so much.
     pub fn resumed(had: Had) -> Self {
         Joiner { had, ..Joiner::default() }
+    }
+
+    /// One for a stream that begins behind what starts before these offsets, by serial.
+    pub fn beginning(before: BTreeMap<u64, u64>) -> Self {
+        Joiner { had: Had { before, ..Had::default() }, ..Joiner::default() }
+    }
+
+    /// Where the stream begins in a generation, where that is not where it is read from.
+    pub fn begins_at(&self, serial: u64) -> Option<u64> {
+        self.had.before.get(&serial).copied()
+    }
+
+    /// Where the first open group starts.
+    pub fn open_from(&self) -> Option<Spot> {
+        let groups = self.open.iter().flat_map(|open| open.group.iter().chain(&open.part));
+        groups.map(|group| group.joined.start).min()
     }
 
     /// Whether no group is open.
@@ -211,7 +240,8 @@ impl Joiner {
         let given = self.given.entry(joined.end.0).or_default();
         *given = (*given).max(joined.end.1);
         let again = self.had.end(joined.end.0).is_some_and(|end| joined.end.1 <= end) && !self.had.starts.contains(&joined.start);
-        (!again).then_some(joined)
+        let before = self.had.before.get(&joined.start.0).is_some_and(|&begin| joined.start.1 < begin);
+        (!again && !before).then_some(joined)
     }
 
     /// What ids say of generation `serial` in which the reader stands at `place`, if it does: the farthest position first.
@@ -331,7 +361,7 @@ mod tests {
         let several = if positions.len() > 1 { BTreeMap::from([(1, positions.to_vec())]) } else { BTreeMap::new() };
         let starts = positions.iter().map(|position| (1, position.offset)).collect();
         let from = positions.iter().map(|position| position.offset).min().expect("a position");
-        (Joiner::resumed(Had { positions: several, starts }), from)
+        (Joiner::resumed(Had { positions: several, starts, ..Had::default() }), from)
     }
 
     /// Numbered lines, some of which belong to the one before; in the CRI format on two streams, in parts.

@@ -14,8 +14,8 @@ const NUMBER_MAX: u64 = 1_000_000_000;
 pub enum Keep {
     /// `1/100`: one in so many, chosen by where it stands. So every stream, and every replay, has the same.
     OneIn(u64),
-    /// `10/s`, `10/m`, `10/h`: in each second, minute or hour of the times in the records the first so many that a stream
-    /// comes by; where records carry no time, of the clock.
+    /// `10/s`, `10/m`, `10/h`: of each log in each second, minute or hour of the times in the records the first so many;
+    /// where records carry no time, of the clock.
     AtMost {
         /// How many.
         count: u64,
@@ -49,11 +49,14 @@ impl Keep {
     }
 }
 
+/// How many spans of time are remembered of a rule and a log: times are a little out of order where several write.
+const SPANS_MAX: usize = 16;
+
 /// What one stream has let through and held back.
 #[derive(Clone, Debug, Default)]
 pub struct Throttle {
-    /// By rule: the span of time it is in, and how many it has let through in it.
-    spans: HashMap<usize, (i64, u64)>,
+    /// By log and rule: how many came in spans of time, the one that was met last at the end.
+    spans: HashMap<String, HashMap<usize, Vec<(i64, u64)>>>,
     suppressed: BTreeMap<String, u64>,
 }
 
@@ -63,25 +66,32 @@ impl Throttle {
         self.spans.clear();
     }
 
-    /// Whether the record that ends at `offset` and was written at `time` is let through by rule number `rule`, which is
-    /// told of as `name`.
-    pub fn lets_through(&mut self, keep: Keep, rule: usize, name: &str, offset: u64, time: Timestamp) -> bool {
+    /// Whether the record of `log` that ends at `offset` and was written at `time` is let through by rule number `rule`,
+    /// which is told of as `name`.
+    pub fn lets_through(&mut self, keep: Keep, (rule, log): (usize, &str), name: &str, offset: u64, time: Timestamp) -> bool {
         let through = match keep {
             Keep::OneIn(count) => scattered(offset).is_multiple_of(count),
-            Keep::AtMost { count, seconds } => {
-                let now = time.as_second().div_euclid(seconds);
-                let (span, through) = self.spans.entry(rule).or_insert((now, 0));
-                if *span != now {
-                    (*span, *through) = (now, 0);
-                }
-                *through += 1;
-                *through <= count
-            }
+            Keep::AtMost { count, seconds } => self.nth_in_span((rule, log), time.as_second().div_euclid(seconds)) <= count,
         };
         if !through {
             *self.suppressed.entry(name.to_owned()).or_default() += 1;
         }
         through
+    }
+
+    /// Counts a record in its span of time: the how manieth it is there. The span that was met longest ago is forgotten first.
+    fn nth_in_span(&mut self, (rule, log): (usize, &str), span: i64) -> u64 {
+        if !self.spans.contains_key(log) {
+            self.spans.insert(log.to_owned(), HashMap::new());
+        }
+        let spans = self.spans.get_mut(log).expect("it was put there").entry(rule).or_default();
+        let known = spans.iter().position(|&(known, _)| known == span).map(|at| spans.remove(at));
+        let nth = known.map_or(0, |(_, count)| count) + 1;
+        if spans.len() >= SPANS_MAX {
+            spans.remove(0);
+        }
+        spans.push((span, nth));
+        nth
     }
 
     /// Whether anything was held back that was not told.
@@ -112,7 +122,7 @@ mod tests {
             let mut throttle = Throttle::default();
             let keep = "1/10".parse().unwrap();
             (0..10_000u64)
-                .map(|n| throttle.lets_through(keep, 0, "drop", (n + seed) * 157, Timestamp::UNIX_EPOCH))
+                .map(|n| throttle.lets_through(keep, (0, "app"), "drop", (n + seed) * 157, Timestamp::UNIX_EPOCH))
                 .collect::<Vec<_>>()
         };
         let count = through(0).into_iter().filter(|&through| through).count();
@@ -125,11 +135,25 @@ mod tests {
     fn so_many_in_a_time_are_the_first_of_each_and_the_rest_is_counted_by_rule() {
         let mut throttle = Throttle::default();
         let keep: Keep = "2/m".parse().unwrap();
-        let mut at = |second, rule| throttle.lets_through(keep, rule, "noise", 0, Timestamp::from_second(second).unwrap());
+        let mut of = |log, second, rule| {
+            let time = Timestamp::from_second(second).unwrap();
+            throttle.lets_through(keep, (rule, log), "noise", 0, time)
+        };
+        let mut at = |second, rule| of("app", second, rule);
         assert_eq!([at(0, 0), at(1, 0), at(59, 0), at(60, 0)], [true, true, false, true]);
         assert!(at(60, 1), "each rule has its own");
+        assert!(of("web", 60, 0) && of("web", 60, 0), "each log, too");
         assert_eq!(throttle.take_suppressed(), BTreeMap::from([("noise".to_owned(), 1)]));
         assert!(throttle.is_silent());
+    }
+
+    #[test]
+    fn times_out_of_order_let_no_more_through() {
+        let mut throttle = Throttle::default();
+        let keep: Keep = "2/s".parse().unwrap();
+        let mut at = |second| throttle.lets_through(keep, (0, "app"), "noise", 0, Timestamp::from_second(second).unwrap());
+        assert_eq!((0..100).filter(|n| at(n % 2 * 3600)).count(), 4, "two writers whose clocks differ by an hour");
+        assert!((10..1000).rev().all(&mut at), "a clock that was put back");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! How the lines of a log make records, as the operator says it.
 
+use std::fmt;
+
 use super::join::Multiline;
 use crate::format::Format;
 
@@ -10,6 +12,21 @@ pub struct Layout {
     pub format: Option<Format>,
     /// Which lines belong to the one before.
     pub multiline: Option<Multiline>,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.format {
+            Some(format) => write!(f, "format {format}")?,
+            None => write!(f, "format auto")?,
+        }
+        match &self.multiline {
+            None => Ok(()),
+            Some(Multiline::Auto) => write!(f, ", multiline auto"),
+            Some(Multiline::Start(pattern)) => write!(f, ", multiline start {pattern}"),
+            Some(Multiline::Continuation(pattern)) => write!(f, ", multiline continuation {pattern}"),
+        }
+    }
 }
 
 impl Layout {

@@ -11,6 +11,7 @@ pub mod grant;
 pub mod join;
 pub mod keep;
 pub mod layout;
+mod lead;
 pub mod merge;
 pub mod rules;
 pub mod reader;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use crate::position::{CURSOR_POSITIONS_MAX, Cursor, SourceId};
+use crate::record::Record;
 use crate::source::catalog::{Log, LogStatus, Logs, Problem, Watching};
 use crate::source::interest::{Errand, Interest};
 pub use before::BACK_TIME_MAX;
@@ -42,6 +44,8 @@ use filter::Filter;
 use grant::Grant;
 use keep::Throttle;
 use layout::Layout;
+use lead::Told;
+use rules::Origin;
 use ruling::Ruling;
 use share::Shares;
 use start::{Counting, Start, start};
@@ -309,11 +313,14 @@ impl Feed {
         let ruling = shared.ruling();
         let searching = move |turn, errand: Errand| {
             errand.run(|| {
-                let asked = request.filter.asks_meaning();
-                let mut throttle = Throttle::default();
-                let mut keeps = |log: &Log, line: &crate::source::split::Line<'_>| {
-                    let origin = ruling.origin(log, &ruling.layout(log), None, asked);
-                    ruling.rules.apply(&origin, *line, &mut throttle).is_some_and(|record| request.filter.keeps(&record))
+                let asked = request.filter.asks_meaning() || request.until.is_some();
+                let mut keeps = |log: &Log, told: &Told<'_>, throttle: &mut Throttle| {
+                    let origin = Origin { time: told.time, ..ruling.origin(log, &ruling.layout(log), Some(told.end.0), asked) };
+                    let wanted = |record: Record<'_>| {
+                        let is_later = record.time.zip(request.until).is_some_and(|(time, until)| time > until);
+                        !is_later && request.filter.keeps(&record)
+                    };
+                    ruling.rules.apply(&origin, told.line, throttle).is_some_and(wanted)
                 };
                 let layouts: HashMap<SourceId, Arc<Layout>> =
                     selected.iter().map(|log| (log.source, ruling.layout(log))).collect();
@@ -324,11 +331,17 @@ impl Feed {
                 };
                 let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
                 let line_bytes_max = ruling.line_bytes_max;
-                let mut counting = Counting { line_bytes_max, keeps: &mut keeps, way: &way, time_of: &time_of };
+                let throttles = ruling.rules.throttle_by_time();
+                let mut counting = Counting { line_bytes_max, keeps: &mut keeps, throttles, way: &way, time_of: &time_of };
                 let started = start(&granted, &selected, &request.start, &mut counting);
+                let mut throttle = Throttle::default();
+                if throttles {
+                    started.readers.iter().for_each(|reader| lead::count(reader, &mut throttle, &mut counting));
+                    drop(throttle.take_suppressed());
+                }
                 drop(turn);
                 // The slot is taken as long as the search runs, whether its client waits or not.
-                (shared, ruling, request, started, slot)
+                (shared, ruling, request, started, throttle, slot)
             })
         };
         Ok(async move {
@@ -337,7 +350,8 @@ impl Feed {
             let interest = Interest::default();
             let errand = interest.errand();
             let searching = tokio::task::spawn_blocking(move || searching(turn, errand));
-            let (shared, ruling, request, started, slot) = searching.await.expect("a search for the start does not panic");
+            let (shared, ruling, request, started, throttle, slot) =
+                searching.await.expect("a search for the start does not panic");
             let asked = match request.start {
                 Start::After { id, .. } | Start::Before { id, .. } => Some(id),
                 Start::Offset(offset) => Some(offset.to_string()),
@@ -355,6 +369,7 @@ impl Feed {
                 resumed: started.resumed,
                 basis: started.basis,
                 until: request.until,
+                throttle,
                 filter: request.filter,
                 limit: request.limit,
                 follow: request.follow,

@@ -144,8 +144,15 @@ impl Reader {
 
     /// A reader where an id goes on.
     pub fn resumed(log: Arc<Log>, resolved: &Resolved) -> Self {
-        let had = Had { positions: resolved.several.clone(), starts: resolved.named.clone() };
+        let had = Had { positions: resolved.several.clone(), starts: resolved.named.clone(), ..Had::default() };
         Reader { copies: resolved.copies.clone(), joiner: Joiner::resumed(had), ..Reader::new(log, resolved.places.clone()) }
+    }
+
+    /// The place from which it reads, and the offset there before which nothing is given; `None` where it has come to
+    /// nothing yet.
+    pub fn starts(&self) -> Option<(Place, u64)> {
+        let place = *self.places.last()?;
+        Some((place, self.joiner.begins_at(place.serial).unwrap_or(place.position.offset)))
     }
 
     /// Ends this reader at these offsets of generations, by serial; what is not among them is not read.

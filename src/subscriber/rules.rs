@@ -45,6 +45,8 @@ pub struct Origin<'a> {
 /// Keeps records back.
 #[derive(Clone, Debug)]
 pub struct DropRule {
+    /// What records are told as that it holds back and are not all that it is about.
+    pub name: String,
     /// Which records, by their text.
     pub pattern: Pattern,
     /// Which records else.
@@ -79,9 +81,6 @@ pub struct EventRule {
     pub keep: Option<Keep>,
 }
 
-/// What records are called that a drop rule with a [`Keep`] holds back.
-const DROPPED: &str = "drop";
-
 /// What becomes the payload of a named record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -100,7 +99,7 @@ impl Rules {
         let raw = if self.looks_at_lines() { say(line.known) } else { Meaning::default() };
         let written = |meaning: &Meaning<'_>| origin.time.or(meaning.time).unwrap_or_else(Timestamp::now);
         for (number, rule) in self.drop.iter().enumerate() {
-            let lets_through = |keep| throttle.lets_through(keep, number, DROPPED, line.end, written(&raw));
+            let lets_through = |keep| throttle.lets_through(keep, (number, origin.log), &rule.name, line.end, written(&raw));
             if rule.scope.takes(origin.log, &raw) && rule.pattern.matches(line.known) && !rule.keep.is_some_and(lets_through) {
                 return None;
             }
@@ -114,7 +113,7 @@ impl Rules {
         let rule = self.event.iter().enumerate().find(names);
         if let Some((number, EventRule { keep: Some(keep), name, .. })) = rule {
             let number = self.drop.len() + number;
-            if !throttle.lets_through(*keep, number, name, line.end, written(&meaning)) {
+            if !throttle.lets_through(*keep, (number, origin.log), name, line.end, written(&meaning)) {
                 return None;
             }
         }
@@ -141,6 +140,12 @@ impl Rules {
     /// Whether what a rule lets through depends on what a stream has had.
     pub fn throttles(&self) -> bool {
         self.drop.iter().any(|rule| rule.keep.is_some()) || self.event.iter().any(|rule| rule.keep.is_some())
+    }
+
+    /// Whether that goes by what stands before it.
+    pub fn throttle_by_time(&self) -> bool {
+        let keeps = self.drop.iter().map(|rule| rule.keep).chain(self.event.iter().map(|rule| rule.keep));
+        keeps.flatten().any(Keep::asks_time)
     }
 
     /// Whether a rule looks at what lines say of themselves before anything is blotted out.
@@ -196,7 +201,7 @@ mod tests {
         let origin = Origin { log: "app", format: Format::Plain, latest: Timestamp::UNIX_EPOCH, asked: false, time: None };
         let rules = Rules {
             clock: Clock::default(),
-            drop: vec![DropRule { pattern: pattern("GET /healthz"), scope: Scope::default(), keep: None }],
+            drop: vec![DropRule { name: "drop".into(), pattern: pattern("GET /healthz"), scope: Scope::default(), keep: None }],
             redact: vec![
                 Redact { scope: Scope::default(), pattern: pattern(r"(password|token)=\S+"), with: "$1=***".into() },
                 Redact { scope: Scope::default(), pattern: pattern("ACME"), with: "X".into() },
@@ -227,7 +232,7 @@ mod tests {
         let record = rules.apply(&origin, line(b"user=ann password=hunter2 at ACME"), &mut throttle).unwrap();
         assert_eq!(&*record.line, b"user=ann password=*** at X");
         assert_eq!((record.event, record.fields.as_deref()), (Some("login"), Some(r#"{"user":"ann"}"#)));
-        assert_eq!((record.start, record.end), (100, 133));
+        assert_eq!((record.start, record.end), (Some(100), 133));
     }
 
     /// Any byte of a line that is not how the secret begins.
@@ -247,7 +252,7 @@ mod tests {
             let bytes: Vec<u8> = [&before[..], b"hunter2", &after].concat();
             let line = Line::new(&bytes, 100, 100 + bytes.len() as u64, limit);
             let record = rules.apply(&origin, line, &mut Throttle::default()).unwrap();
-            prop_assert_eq!((record.start, record.end), (100, 100 + bytes.len() as u64));
+            prop_assert_eq!((record.start, record.end), (Some(100), 100 + bytes.len() as u64));
             prop_assert!(!record.line.contains(&b'h'), "not even its beginning");
             prop_assert!(record.cut_from.is_none() || record.line.len() <= limit);
         }

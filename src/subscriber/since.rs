@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::merge::TimeOf;
+use super::join::Spot;
+use super::lead::{LEAD_LINES, lead_in, place_at, records};
+use super::start::Counting;
 use crate::event::Basis;
 use crate::source::catalog::Log;
 use crate::source::content::Storage;
@@ -23,7 +25,7 @@ const LOOK_BACK_BYTES: u64 = 64 << 10;
 const PROBED_LINES_MAX: usize = 200;
 
 /// The place of the first record of a log that is not older than `since`; none at all where that is its end.
-pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: usize) -> (Option<Place>, Basis) {
+pub fn find(log: &Log, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, Basis) {
     let time = SystemTime::from(since);
     if let Some((serial, offset)) = log.state().arrived_since(time)
         && let Ok(place) = read::place_at(log, serial, offset)
@@ -36,11 +38,32 @@ pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: u
     let Some(first) = generations.iter().filter(kept).find(|generation| generation.modified >= time) else {
         return (None, Basis::Mtime);
     };
-    let mut timed = false;
-    let mut found = None;
-    let from = halve(log, first, since, time_of).unwrap_or_else(|| read::at_base(log, first));
-    let passed = read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
-        let time = time_of(log, serial, line.known);
+    let from = halve(log, first, since, counting).unwrap_or_else(|| read::at_base(log, first));
+    let search = if (counting.way)(log, first.serial).joins() { first_record } else { first_line };
+    match search(log, from, since, counting) {
+        // It may hold what is late enough: who begins there is told.
+        Searched { passed: Some(unread), timed, .. } => (Some(unread), if timed { Basis::Time } else { Basis::Mtime }),
+        Searched { found: Some(place), .. } => (Some(place), Basis::Time),
+        Searched { timed: true, .. } => (None, Basis::Time),
+        Searched { timed: false, .. } => (Some(read::at_base(log, first)), Basis::Mtime),
+    }
+}
+
+/// What a search by the times in records came to.
+struct Searched {
+    /// The first that is not older.
+    found: Option<Place>,
+    /// Whether any carried a time.
+    timed: bool,
+    /// Where something could not be read first, and was passed over.
+    passed: Option<Place>,
+}
+
+/// The first line from `from` on that is not older than `since`.
+fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> Searched {
+    let (mut found, mut timed) = (None, false);
+    let passed = read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
+        let time = (counting.time_of)(log, serial, line.known);
         timed |= time.is_some();
         if time.is_none_or(|time| time < since) {
             return ControlFlow::Continue(());
@@ -48,21 +71,36 @@ pub fn find(log: &Log, since: Timestamp, time_of: &TimeOf<'_>, line_bytes_max: u
         found = Some(Place { serial, position });
         ControlFlow::Break(())
     });
-    match found {
-        // It may hold what is late enough: who begins there is told.
-        _ if passed.is_some() => (passed, if timed { Basis::Time } else { Basis::Mtime }),
-        Some(place) => (Some(place), Basis::Time),
-        None if timed => (None, Basis::Time),
-        None => (Some(read::at_base(log, first)), Basis::Mtime),
-    }
+    Searched { found, timed, passed }
+}
+
+/// The same of records of several lines, which are as old as their first one.
+fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> Searched {
+    let (mut found, mut timed, mut behind) = (None::<Spot>, false, 0);
+    let from = lead_in(log, from, counting.line_bytes_max);
+    // What stands there may be the end of a record.
+    let torn = read::start(log).is_none_or(|start| start != from).then_some((from.serial, from.position.offset));
+    let passed = records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
+        let time = told.time.or_else(|| (counting.time_of)(log, told.start.0, told.line.known));
+        timed |= time.is_some();
+        if time.is_some_and(|time| time >= since) && torn != Some(told.start) {
+            found = Some(found.map_or(told.start, |found| found.min(told.start)));
+        }
+        // One that began earlier may still end.
+        behind += usize::from(found.is_some());
+        let is_first = found.is_some_and(|found| told.open_from.is_none_or(|open| open >= found)) || behind > LEAD_LINES;
+        if is_first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    Searched { found: found.and_then(|found| place_at(log, found)), timed, passed }
 }
 
 /// A place in a plain generation before its first record since then, found by halving. Right where times are in order but for
 /// [`DISORDER`]; a clock that was put back further away than [`LOOK_BACK_BYTES`] can hide what came before.
-fn halve(log: &Log, generation: &Generation, since: Timestamp, time_of: &TimeOf<'_>) -> Option<Place> {
+fn halve(log: &Log, generation: &Generation, since: Timestamp, counting: &Counting<'_>) -> Option<Place> {
     if generation.storage != Storage::Plain {
         return None;
     }
+    let way = (counting.way)(log, generation.serial);
     let surely_before = since.checked_sub(DISORDER).unwrap_or(Timestamp::MIN);
     let (mut low, mut high) = (generation.first(), generation.end);
     while high - low > HALVED_BYTES_MIN {
@@ -71,7 +109,7 @@ fn halve(log: &Log, generation: &Generation, since: Timestamp, time_of: &TimeOf<
         let (mut lines, mut time) = (0, None);
         read::scan(log, place, 0, &mut |serial, line, _| {
             lines += 1;
-            time = time_of(log, serial, line.known);
+            time = (counting.time_of)(log, serial, line.known).filter(|_| way.may_begin(line.known));
             if time.is_some() || lines > PROBED_LINES_MAX || serial != generation.serial {
                 return ControlFlow::Break(());
             }

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::before::{Cut, before};
-use super::join::{Joined, Joiner, Way};
+use super::keep::Throttle;
+use super::lead::{self, LEAD_LINES, Told, WayOf, records, with_growing};
 use super::merge::TimeOf;
 use super::reader::Reader;
 use super::since;
 use crate::event::{Basis, Reason};
 use crate::position::{Cursor, Position};
 use crate::source::catalog::Log;
+use crate::source::generation::Generation;
 use crate::source::read::{self, Last, Place};
 use crate::source::resolve::{Missing, file_of, left_out, resolve};
-use crate::source::split::Line;
 
 /// What stands for the id of the last event that there is.
 pub const END: &str = "end";
@@ -75,12 +76,27 @@ pub struct Started {
 pub struct Counting<'a> {
     /// The longest line, in bytes.
     pub line_bytes_max: usize,
-    /// Whether the client gets the record that a line of a log becomes.
-    pub keeps: &'a mut dyn FnMut(&Log, &Line<'_>) -> bool,
+    /// Whether the client gets a record of a log, after those that this throttle has seen.
+    pub keeps: &'a mut dyn FnMut(&Log, &Told<'_>, &mut Throttle) -> bool,
+    /// Whether that goes by the records before it.
+    pub throttles: bool,
     /// How the lines of a generation of a log are put together.
-    pub way: &'a dyn Fn(&Log, u64) -> Way<'a>,
+    pub way: &'a WayOf<'a>,
     /// The time that a line carries.
     pub time_of: &'a TimeOf<'a>,
+}
+
+impl Counting<'_> {
+    /// Whether records of a log can only be told reading forward.
+    pub fn goes_forward(&self, log: &Log, newest: u64) -> bool {
+        self.throttles || (self.way)(log, newest).joins()
+    }
+
+    /// How many lines are read at first to find so many records.
+    pub fn lines_for(&self, count: usize) -> usize {
+        let more = if self.throttles { LEAD_LINES } else { 64 };
+        count.saturating_mul(4).saturating_add(more)
+    }
 }
 
 /// Finds the places where readers of `selected` start; `known` are all logs that their reader may know of. Reads files:
@@ -179,10 +195,12 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
     for (index, log) in selected.iter().enumerate() {
         let line_bytes_max = counting.line_bytes_max;
         let newest = log.state().newest().map_or(0, |newest| newest.serial);
-        let Last { starts, stopped_by } = if (counting.way)(log, newest).joins() {
-            last_joined(log, count, counting)
+        let Last { starts, stopped_by } = if counting.goes_forward(log, newest) {
+            last_forward(log, count, counting)
         } else {
-            read::last_records(log, count, line_bytes_max, &mut |line| (counting.keeps)(log, line))
+            let mut throttle = Throttle::default();
+            let keeps = &mut *counting.keeps;
+            read::last_records(log, count, line_bytes_max, &mut |serial, line| keeps(log, &Told::of(serial, line), &mut throttle))
         };
         if starts.len() < count {
             let unread =
@@ -203,10 +221,10 @@ fn back_from_end(selected: &[Arc<Log>], count: usize, counting: &mut Counting<'_
         found.truncate(count);
     }
     let place = |(index, log): (usize, &Arc<Log>)| {
-        let first = found.iter().rfind(|found| found.1 == index);
-        let place = first.and_then(|&(_, _, serial, offset)| read::place_at(log, serial, offset).ok());
-        let places = place.map_or_else(|| read::ends(log), |place| with_growing(log, place));
-        Reader::new(log.clone(), places)
+        // Of interleaved ones the last to end need not be the last to begin.
+        let first = found.iter().filter(|found| found.1 == index).map(|&(_, _, serial, offset)| (serial, offset)).min();
+        let place = first.and_then(|(serial, offset)| read::place_at(log, serial, offset).ok());
+        place.map_or_else(|| Reader::new(log.clone(), read::ends(log)), |place| lead::begin(log, place, counting))
     };
     (selected.iter().enumerate().map(place).collect(), gaps)
 }
@@ -225,26 +243,20 @@ fn times(log: &Log, starts: &[(u64, u64)], counting: &Counting<'_>) -> HashMap<(
     times
 }
 
-/// The starts of the last `count` records of a log whose lines are put together, the newest first. Reads more and more of
-/// its last lines until they hold so many.
-fn last_joined(log: &Log, count: usize, counting: &mut Counting<'_>) -> Last {
-    let mut lines = count.saturating_mul(4).saturating_add(64);
+/// The starts of the last `count` records of a log, the newest first, where lines before a record tell what it is. Reads more
+/// and more of its last lines until they hold so many.
+fn last_forward(log: &Log, count: usize, counting: &mut Counting<'_>) -> Last {
+    let mut lines = counting.lines_for(count);
     loop {
-        let Last { starts, stopped_by } = read::last_records(log, lines, counting.line_bytes_max, &mut |_| true);
+        let Last { starts, stopped_by } = read::last_records(log, lines, counting.line_bytes_max, &mut |_, _| true);
         let place = starts.last().map(|&(serial, offset)| read::place_at(log, serial, offset));
         let Some(Ok(from)) = place else { return Last { starts: Vec::new(), stopped_by } };
-        let (mut joiner, mut found) = (Joiner::default(), Vec::new());
-        let mut keep = |joined: Option<Joined>| {
-            let kept = joined.filter(|joined| (counting.keeps)(log, &joined.line(counting.line_bytes_max)));
-            found.extend(kept.map(|joined| joined.start));
-        };
-        read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
-            keep(joiner.take(serial, line, position, &(counting.way)(log, serial)));
+        let (mut throttle, mut found) = (Throttle::default(), Vec::new());
+        let (way, line_bytes_max, keeps) = (counting.way, counting.line_bytes_max, &mut *counting.keeps);
+        records(log, from, None, (way, line_bytes_max), &mut |told| {
+            found.extend(keeps(log, told, &mut throttle).then_some(told.start));
             ControlFlow::Continue(())
         });
-        while let Some(joined) = joiner.end_quiet(true) {
-            keep(Some(joined));
-        }
         // The first may be the end of one that begins before.
         if starts.len() < lines || found.len() > count {
             return Last { starts: found.into_iter().rev().take(count).collect(), stopped_by };
@@ -257,27 +269,20 @@ fn last_joined(log: &Log, count: usize, counting: &mut Counting<'_>) -> Last {
 fn since(selected: &[Arc<Log>], time: Timestamp, counting: &Counting<'_>) -> Started {
     let (mut basis, mut gaps) = (None, Vec::new());
     let reader = |log: &Arc<Log>| {
-        let (place, by) = since::find(log, time, counting.time_of, counting.line_bytes_max);
+        let (place, by) = since::find(log, time, counting);
         // What is older may be late enough, too.
         if place.is_some() && place.map(|place| (place.serial, place.position.offset)) == first(log) {
             gaps.extend(before_all(log));
         }
-        // Of several logs the least sure is told.
-        basis = basis.max(Some(by));
-        Reader::new(log.clone(), place.map_or_else(|| read::ends(log), |place| with_growing(log, place)))
+        // Of several logs the least sure is told; one without a record is none.
+        basis = if log.state().generations.iter().all(Generation::is_empty) { basis } else { basis.max(Some(by)) };
+        place.map_or_else(|| Reader::new(log.clone(), read::ends(log)), |place| lead::begin(log, place, counting))
     };
     let readers = selected.iter().map(reader).collect();
-    Started { readers, gaps, resumed: false, basis }
+    Started { readers, gaps, resumed: false, basis: basis.or(Some(Basis::Arrival)) }
 }
 
 /// Where a log begins, as serial and offset.
 fn first(log: &Log) -> Option<(u64, u64)> {
     read::start(log).map(|place| (place.serial, place.position.offset))
-}
-
-/// `place`, and the ends of earlier generations that can still grow: what they hold already is before the start.
-fn with_growing(log: &Log, place: Place) -> Vec<Place> {
-    let mut places: Vec<Place> = read::ends(log).into_iter().filter(|end| end.serial < place.serial).collect();
-    places.push(place);
-    places
 }

@@ -30,6 +30,8 @@ use crate::source::read::{Place, Reach};
 const CHECKPOINT_BYTES: u64 = 1 << 20;
 /// After so long with records kept back, a checkpoint is sent.
 const CHECKPOINT_TIME: Duration = Duration::from_secs(10);
+/// After so long it is told how many records rules have suppressed: a client that is cut off meanwhile never hears of them.
+const SUPPRESSED_TIME: Duration = Duration::from_secs(1);
 /// How much is written in one turn at the files, about, in bytes.
 pub const TURN_BYTES: usize = 256 << 10;
 /// How long one turn at the files is, about: then others have theirs.
@@ -155,6 +157,7 @@ pub(super) struct Parts {
     pub resumed: bool,
     pub basis: Option<Basis>,
     pub until: Option<Timestamp>,
+    pub throttle: Throttle,
     pub filter: Filter,
     pub limit: Option<u64>,
     pub follow: bool,
@@ -216,7 +219,7 @@ impl Subscription {
             merge,
             caught_up: false,
             held_back: HeldBack::default(),
-            throttle: Throttle::default(),
+            throttle: parts.throttle,
             suppressed_since: None,
             again_at: None,
             lacks: false,
@@ -241,10 +244,11 @@ impl Subscription {
 
     /// When to call [`Subscription::fill`] again even if nothing moves: a checkpoint is due, or a file is tried again.
     pub fn due(&self) -> Option<Instant> {
-        let checkpoint = self.held_back.since.into_iter().chain(self.suppressed_since).map(|since| since + CHECKPOINT_TIME);
+        let checkpoint = self.held_back.since.map(|since| since + CHECKPOINT_TIME);
+        let suppressed = self.suppressed_since.map(|since| since + SUPPRESSED_TIME);
         let quiet = self.readers.iter().filter_map(|reader| reader.joiner.due());
         let until = self.until.as_ref().filter(|_| self.follow).map(|until| Instant::now() + until.left());
-        checkpoint.chain(self.again_at).chain(quiet).chain(until).min()
+        checkpoint.into_iter().chain(suppressed).chain(self.again_at).chain(quiet).chain(until).min()
     }
 
     /// Hands the next events that can be had at once, at most about 128 KiB of records, to `sink`.
@@ -465,10 +469,11 @@ impl Subscription {
         } else {
             self.suppressed_since.get_or_insert_with(Instant::now);
         }
-        let untold = self.suppressed_since.is_some_and(|since| ends || since.elapsed() >= CHECKPOINT_TIME);
+        let untold = self.suppressed_since.is_some_and(|since| ends || since.elapsed() >= SUPPRESSED_TIME);
         if self.held_back.is_due() || untold {
             let suppressed = self.throttle.take_suppressed();
             self.suppressed_since = None;
+            self.shared.counts.note_suppressed(&suppressed);
             self.tell(0, &Event::Pos(Pos { suppressed }), sink);
         }
     }

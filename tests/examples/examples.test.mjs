@@ -100,10 +100,18 @@ async function everything() {
   return events.filter(([name]) => !['hello', 'pos'].includes(name));
 }
 
+/** What a line with curl gives. Streams do not end by themselves: it gives up after a while, with 28. */
+async function curl(line) {
+  const answer = await promisify(execFile)('sh', ['-c', `${line} --silent --show-error --fail --max-time 2`]).catch((error) => error);
+  assert.ok([undefined, 28].includes(answer.code), `${line}: ${answer.stderr}`);
+  return answer;
+}
+
 const NAMES = ['message', 'update', 'notification', 'progress', 'done', 'error-record', 'gap'];
 
-/** Runs an example, opens its page, kills sidetail under it and starts it again; `shows` looks at the page at the end. */
-async function survives(name, { enough, shows }) {
+/** Runs an example, opens its page, kills sidetail under it and starts it again; `shows` looks at the page at the end, and its line for a
+ * shell gives what `inShell` says. */
+async function survives(name, { enough, shows, inShell }) {
   const example = new Example(name);
   const page = await browser.newPage();
   try {
@@ -133,6 +141,8 @@ async function survives(name, { enough, shows }) {
     assert.deepEqual(got, all.slice(first, first + got.length), 'all, once, in order');
     await shows(page, got, state);
     assert.deepEqual(failures, [], 'errors in the page');
+    const line = /in a shell: +(curl .*)/.exec(example.said)[1];
+    assert.match((await curl(line)).stdout, inShell, line);
   } catch (error) {
     error.message += `\nthe example said:\n${example.said.slice(-2000)}`;
     throw error;
@@ -145,6 +155,7 @@ async function survives(name, { enough, shows }) {
 const named = (seen, name) => seen.filter(([event]) => event === name).map(([, data]) => data);
 
 test('a live feed shows every headline, the newest first', () => survives('feed', {
+  inShell: /^Headline \d+: /m,
   enough: () => true,
   shows: async (page, seen) => {
     const shown = (await page.locator('#feed li').allTextContents()).reverse();
@@ -155,6 +166,7 @@ test('a live feed shows every headline, the newest first', () => survives('feed'
 }));
 
 test('a notification shows who is told what', () => survives('notifications', {
+  inShell: /^event: notification\ndata: {"user":"ann"/m,
   enough: (seen) => named(seen, 'notification').length >= 2,
   shows: async (page, seen) => {
     const told = named(seen, 'notification').map((data) => JSON.parse(data)).map(({ user, text }) => `${user}: ${text}`);
@@ -164,6 +176,7 @@ test('a notification shows who is told what', () => survives('notifications', {
 }));
 
 test('progress comes to a hundred, and then the stream is closed', () => survives('progress', {
+  inShell: /^event: progress\ndata: {"percent":10}[^]*^event: done\n/m,
   enough: (seen) => named(seen, 'done').length === 1,
   shows: async (page, seen, state) => {
     await state('done');
@@ -174,6 +187,7 @@ test('progress comes to a hundred, and then the stream is closed', () => survive
 }));
 
 test('a stock ticker shows the last price of each', () => survives('stocks', {
+  inShell: /^event: update\ndata: {"symbol":"[A-Z]+","price":[0-9.]+}/m,
   enough: (seen) => named(seen, 'update').length >= 8,
   shows: async (page, seen) => {
     const updates = named(seen, 'update').map((data) => JSON.parse(data));
@@ -186,6 +200,7 @@ test('a stock ticker shows the last price of each', () => survives('stocks', {
 }));
 
 test('log streaming goes on through rotations and marks what is grave', () => survives('logs', {
+  inShell: /^event: error-record\ndata: .*ERROR/m,
   enough: (seen) => seen.length >= 26 && named(seen, 'error-record').length >= 4,
   shows: async (page, seen) => {
     const shown = (await page.locator('#log').textContent()).split('\n');
@@ -206,9 +221,7 @@ test('the commands of the README and of the examples do what they say', async ()
     assert.ok(lines.length >= 4, String(lines));
     await eventually('errors in the log', async () => (await everything()).some(([name]) => name === 'error-record'));
     for (const line of [...lines, told]) {
-      // Streams do not end by themselves: curl gives up after a while, with 28.
-      const answer = await promisify(execFile)('sh', ['-c', `${line} --silent --show-error --fail --max-time 2`]).catch((error) => error);
-      assert.ok([undefined, 28].includes(answer.code), `${line}: ${answer.stderr}`);
+      const answer = await curl(line);
       assert.ok(/request \d+ /.test(answer.stdout) || /"logs":/.test(answer.stdout), `${line}: ${answer.stdout}`);
     }
   } finally {

@@ -51,6 +51,36 @@ fn the_first_lines_tell_the_format_and_logs_says_which() {
 }
 
 #[test]
+fn ids_do_not_depend_on_the_format() {
+    let world = World::new();
+    world.file("app.log", "{\"time\":\"2026-11-22T10:00:00Z\",\"level\":\"warn\",\"msg\":\"x\"}\n".repeat(20));
+    let ids = |more: &str| agent(&world, more).events(EVERYTHING).iter().map(|record| record.id().to_owned()).collect::<Vec<_>>();
+    let auto = ids("");
+    assert_eq!(auto.len(), 20);
+    for format in ["plain", "json", "logfmt", "clf"] {
+        assert_eq!(ids(&format!("format = \"{format}\"")), auto, "{format}");
+    }
+}
+
+#[test]
+fn each_file_of_a_log_has_the_format_of_its_own_first_lines() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.line(r#"{"level":"warn","msg":"in JSON"}"#);
+    let mut agent = agent(&world, "");
+    let mut stream = agent.stream("/events?from=start&data=json");
+    assert_eq!(stream.record().json()["fields"]["msg"], "in JSON");
+    log.rotate();
+    log.line("level=error msg=\"in logfmt\"");
+    let record = stream.record().json();
+    assert_eq!((&record["level"], &record["fields"]["msg"]), (&json!("error"), &json!("in logfmt")));
+    assert_eq!(agent.logs()[0]["format"], "logfmt");
+    agent.restart();
+    let levels: Vec<Value> = objects(&agent).iter().map(|object| object["level"].clone()).collect();
+    assert_eq!(levels, ["warn", "error"], "history too");
+}
+
+#[test]
 fn a_record_object_says_time_level_and_fields_as_the_format_has_them() {
     let line = r#"{"ts":1795341600.5,"level":"WARN","msg":"a \"quoted\" word","n":1.50}"#;
     let (_world, agent) = on(&format!("{line}\n"), "");
@@ -107,6 +137,19 @@ fn what_a_container_runtime_writes_around_a_line_is_taken_off_and_parts_are_join
     assert_eq!((&objects[2]["level"], &objects[2]["fields"]["msg"]), (&json!("warn"), &json!("x")));
     assert_every_id_resumes(&agent);
 
+    let (_world, agent) = on(
+        &[
+            "2026-11-22T10:00:00Z stdout F 127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 503 5\n",
+            "2026-11-22T10:00:01Z stdout F level=error msg=\"a b\"\n2026-11-22T10:00:02Z stdout F WARN a=b plain\n",
+        ]
+        .concat(),
+        "",
+    );
+    let told: Vec<_> = self::objects(&agent).iter().map(|object| (object["level"].clone(), object["fields"].clone())).collect();
+    assert_eq!((&told[0].0, &told[0].1["status"]), (&json!("error"), &json!(503)), "an access log in a container");
+    assert_eq!((&told[1].0, &told[1].1["msg"]), (&json!("error"), &json!("a b")));
+    assert_eq!(told[2], (json!("warn"), Value::Null));
+
     let entry = |text: &str| json!({"log": text, "stream": "stdout", "time": "2026-11-22T10:00:00Z"}).to_string() + "\n";
     let (_world, agent) = on(&[entry("a \"b\"\n"), entry("half "), entry("whole\n")].concat(), "");
     assert_eq!(agent.lines(EVERYTHING), ["a \"b\"", "half whole"]);
@@ -130,6 +173,8 @@ fn a_cri_record_whose_parts_stand_on_both_sides_of_a_rotation_is_one_record() {
     let rest = ["first half, second half", "after"];
     assert_eq!(stream.lines(2), rest);
     assert_eq!(agent.lines_after("/events?follow=false", meanwhile.id()), rest);
+    let joined = objects(&agent).into_iter().find(|object| object["line"] == rest[0]).expect("the record of both halves");
+    assert!(joined.get("off").is_none(), "offsets of two files are no span: {joined}");
     agent.restart();
     assert_eq!(agent.lines_after("/events?follow=false", meanwhile.id()), rest);
     assert_every_id_resumes(&agent);
@@ -219,6 +264,20 @@ fn a_group_has_an_end_however_long_it_is() {
 }
 
 #[test]
+fn a_group_is_no_longer_in_bytes_than_a_line_may_be() {
+    let content = String::from("start\n") + &format!(" {}\n", "x".repeat(99)).repeat(100) + "end\n";
+    let world = World::new();
+    world.file("app.log", &content);
+    let path = world.path("app.log");
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"{}\"\nmultiline = \"auto\"\n", path.display()));
+    let agent = world.agent(&["--config", "@/sidetail.toml", "--max-line", "1KiB"]);
+    let records = lines_of(&agent.events(EVERYTHING));
+    assert!(records.iter().all(|record| record.len() <= 1024) && records[0].len() > 900, "as many whole lines as fit");
+    assert_eq!(records.join("\n") + "\n", content, "the rest is further records");
+    assert_every_id_resumes(&agent);
+}
+
+#[test]
 fn a_wrong_format_or_multiline_is_named_with_file_and_line() {
     for (more, expected) in [
         ("format = \"xml\"", "\"xml\" is no format; there are auto, plain, json, logfmt, clf, cri, docker"),
@@ -296,6 +355,98 @@ fn since_misses_nothing_where_several_write_or_the_clock_is_put_back_a_little() 
     }
 }
 
+/// What a container wrote on both its streams: lines in parts, stack traces whose lines carry later times, a line each second.
+fn interleaved() -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut write = |stream: &str, tag: &str, text: &str| {
+        let second = lines.len();
+        lines.push(format!("2026-11-22T10:{:02}:{:02}Z {stream} {tag} {text}\n", second / 60, second % 60));
+    };
+    for number in 0..60 {
+        write("stdout", "F", &format!("INFO {number} begins"));
+        write("stderr", "F", &format!("ERROR {number} failed"));
+        write("stdout", "P", &format!("a long line {number}, "));
+        write("stderr", "F", "Traceback (most recent call last):");
+        write("stderr", "F", "  File \"a.py\", line 1, in <module>");
+        write("stdout", "P", "in parts, ");
+        write("stderr", "F", "ValueError: not 2026-11-22T23:00:00Z");
+        write("stdout", "F", "whole now");
+    }
+    lines
+}
+
+#[test]
+fn since_and_tail_tear_no_record_of_several_lines() {
+    let world = World::new();
+    let (lines, mut log) = (interleaved(), world.log("app.log"));
+    for part in lines.chunks(170) {
+        log.bytes(part.concat().as_bytes());
+        if part.len() == 170 {
+            log.rotate();
+        }
+    }
+    crate::harness::log::gzip(&world.path("app.log.2"));
+    let agent = agent(&world, "multiline = \"auto\"");
+    let all = objects(&agent);
+    assert_eq!(all.len(), 180);
+    let text = |objects: &[Value]| objects.iter().map(|object| object["line"].to_string()).collect::<Vec<_>>();
+    let of = |query: &str| -> Vec<Value> {
+        agent.events(&format!("/events?follow=false&data=json&{query}")).iter().map(Block::json).collect()
+    };
+    for record in all.iter().step_by(7) {
+        let time = record["time"].as_str().expect("a time");
+        let expected: Vec<Value> = all.iter().filter(|other| other["time"].as_str() >= Some(time)).cloned().collect();
+        assert_eq!(text(&of(&format!("since={time}"))), text(&expected), "since {time}");
+        let expected: Vec<Value> = all.iter().filter(|other| other["time"].as_str() <= Some(time)).cloned().collect();
+        assert_eq!(text(&of(&format!("from=start&until={time}"))), text(&expected), "until {time}");
+    }
+    for count in [1, 2, 3, 10, 31, 100] {
+        let told = of(&format!("tail={count}"));
+        assert!(text(&told).iter().all(|line| text(&all).contains(line)), "tail={count}: {told:?}");
+        assert!(told.len() >= count, "tail={count}: {told:?}");
+        assert_eq!(text(&told), text(&all[all.len() - told.len()..]), "tail={count}");
+    }
+}
+
+#[test]
+fn a_time_within_a_record_of_several_lines_leads_since_nowhere() {
+    let content = timed(|time, second| format!("{time}Z ERROR {second}\n  expired 2020-01-01T00:00:00Z{}", " ".repeat(100)));
+    let (_world, agent) = on(&content, "multiline = \"auto\"");
+    for second in [1, 59] {
+        let records = agent.events(&format!("/events?follow=false&since=2026-11-22T10:05:{second:02}Z"));
+        assert_eq!(records.len(), 2000 - 300 - second);
+        assert!(records[0].data.starts_with(&format!("2026-11-22T10:05:{second:02}Z ERROR")), "{:?}", records[0]);
+    }
+}
+
+#[test]
+fn what_arrived_since_begins_with_a_whole_record() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.bytes(b"2026-11-22T10:00:00Z stdout F before\n");
+    let agent = agent(&world, "");
+    let mut live = agent.stream("/events");
+    log.bytes(b"2026-11-22T10:00:01Z stdout P half of one, \n2026-11-22T10:00:01Z stderr F meanwhile\n");
+    assert_eq!(live.lines(1), ["meanwhile"]);
+    let began = std::time::Instant::now();
+    // That is as exact as the index is.
+    while began.elapsed() < std::time::Duration::from_millis(2000) {
+        agent.logs();
+    }
+    log.bytes(b"2026-11-22T10:00:03Z stdout F the other half\n2026-11-22T10:00:03Z stdout F after\n");
+    assert_eq!(live.lines(2), ["half of one, the other half", "after"]);
+    let stream = agent.stream("/events?since=900ms&follow=false");
+    assert_eq!(stream.hello().json()["since_basis"], "arrival");
+    assert_eq!(lines_of(&stream.rest()), ["after"], "what began before is passed over as a whole");
+}
+
+#[test]
+fn tail_counts_what_until_leaves() {
+    let (_world, agent) = on(&timed(|time, second| format!("{time}Z line {second}")), "");
+    let told = agent.lines("/events?tail=3&until=2026-11-22T10:00:09Z&follow=false");
+    assert_eq!(told, [7, 8, 9].map(|second| format!("2026-11-22T10:00:0{second}Z line {second}")));
+}
+
 #[test]
 fn since_goes_by_arrival_where_the_agent_saw_it_and_by_files_where_nothing_else_tells() {
     let world = World::new();
@@ -320,6 +471,16 @@ fn since_goes_by_arrival_where_the_agent_saw_it_and_by_files_where_nothing_else_
     let stream = agent.stream("/events?since=900ms&follow=false");
     assert_eq!(stream.hello().json()["since_basis"], "arrival");
     assert_eq!(lines_of(&stream.rest()), ["it has arrived"]);
+}
+
+#[test]
+fn a_log_without_a_record_has_no_say_in_what_since_went_by() {
+    let world = World::new();
+    world.file("app.log", "2026-11-22T10:00:00Z with a time\n");
+    world.file("empty.log", "");
+    let agent = world.agent(&["@/app.log", "@/empty.log"]);
+    let stream = agent.stream("/events?since=2026-11-22T09:00:00Z&follow=false");
+    assert_eq!(stream.hello().json()["since_basis"], "time");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Rules of the config file: lines become named events, are dropped, lose their secrets.
 
-use crate::harness::{Agent, Log, World};
+use crate::harness::{Agent, Block, Log, World, lines_of};
 
 const EVERYTHING: &str = "/events?from=start&follow=false";
 
@@ -70,6 +70,10 @@ fn event_asks_for_events_of_some_names_only() {
     };
     assert_eq!(names("event=update"), ["update", "update"]);
     assert_eq!(names("event=update&event=login"), ["update", "login", "update"]);
+    let response = agent.get("/events?event=update,login");
+    assert_eq!(response.status(), 400);
+    let said = response.text();
+    assert!(said.contains("parameter event: \\\"update,login\\\" is no event name") && said.contains("repeat event="), "{said}");
 }
 
 #[test]
@@ -162,10 +166,22 @@ fn a_rule_may_be_about_some_logs_levels_and_fields_only() {
 fn a_rule_that_cannot_match_fails_the_check_with_file_line_and_key() {
     for (rule, expected) in [
         ("[[drop]]\nmatch = '('", "sidetail.toml:5: drop.match: the pattern \"(\" is no regular expression"),
-        ("[[drop]]\nlog = \"wbe\"\nmatch = 'x'", "sidetail.toml:5: log: there is no log \"wbe\"; there are: app"),
+        ("[[drop]]\nlog = \"wbe\"\nmatch = 'x'", "sidetail.toml:5: drop.log: there is no log \"wbe\"; there are: app"),
         ("[[event]]\nname = \"x\"\nlevel = \"loud\"", "sidetail.toml:6: event.level: \"loud\" is no level"),
         ("[[drop]]", "a rule needs match, log, level, max_level or fields"),
         ("[[drop]]\nmach = 'x'", "sidetail.toml:5"),
+        (
+            "[[drop]]\nmatch = 'a'\n[[drop]]\nmatch = 'x'\nlog = [\"app\", \"w*\"]",
+            "toml:8: drop.log: there is no log \"w*\"; there are: app",
+        ),
+        ("[[drop]]\nmatch = '[^\\s\\S]'", "sidetail.toml:5: drop.match: the pattern \"[^\\\\s\\\\S]\" matches nothing"),
+        ("[[event]]\nname = \"x\"\nlevel = \"error\"\nmax_level = \"warn\"", "toml:4: event: no record is both error or above"),
+        ("[[redact]]\nmatch = 'a(b)'\nwith = '$1x'", "toml:4: redact: with = \"$1x\" stands for the group \"1x\""),
+        ("[[redact]]\nmatch = 'a(b)'\nwith = '${name}'", "stands for the group \"name\""),
+        (
+            "format = \"plain\"\n[[event]]\nname = \"x\"\nfields = { code = '^5' }",
+            "toml:7: event.fields: records of format plain have no fields",
+        ),
     ] {
         let world = World::new();
         world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{rule}\n"));
@@ -174,6 +190,46 @@ fn a_rule_that_cannot_match_fails_the_check_with_file_line_and_key() {
         assert_eq!(output.status.code(), Some(2), "{rule}: {said}");
         assert!(said.contains(expected), "{rule}: {said}");
     }
+}
+
+#[test]
+fn a_rule_that_may_match_passes_the_check() {
+    for rules in [
+        "[[drop]]\nmatch = 'x'\nlog = [\"app\", \"a*\"]\nlevel = \"warn\"\nmax_level = \"warn\"\n",
+        "[[redact]]\nmatch = '(?P<key>a)(b)'\nwith = '$1${2}${key}$$1x $key'\n",
+        "[[event]]\nname = \"x\"\nfields = { code = '^5' }\n",
+    ] {
+        let world = World::new();
+        world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{rules}\n"));
+        let output = world.setup(&["check", "--config", "@/sidetail.toml"]).run();
+        assert!(output.status.success(), "{rules}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn check_says_how_the_lines_of_a_log_make_records() {
+    let world = World::new();
+    let layout = "format = \"json\"\nmultiline = { start = '^A' }\n[[log]]\npath = \"/x/b.log\"\n";
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n{layout}"));
+    let output = world.setup(&["check", "--config", "@/sidetail.toml"]).run();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("/x/app.log  (1 log(s) now; format json, multiline start \"^A\")"), "{said}");
+    assert!(said.contains("/x/b.log  (1 log(s) now; format auto)"), "{said}");
+}
+
+#[test]
+fn test_rules_takes_lines_for_those_of_a_log_that_there_is() {
+    let world = World::new();
+    world.file("sidetail.toml", "[[log]]\nname = \"app\"\npath = \"/x/app.log\"\n[[drop]]\nmatch = 'x'\n");
+    let output = world.setup(&["test-rules", "--config", "@/sidetail.toml", "--log-name", "web"]).run_with("x\n");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        (output.status.code(), said.contains("--log-name: there is no log \"web\"; there are: app")),
+        (Some(2), true),
+        "{said}"
+    );
+    let output = world.setup(&["test-rules", "--config", "@/sidetail.toml", "--log-name", "app"]).run_with("x\n");
+    assert!(output.status.success());
 }
 
 #[test]
@@ -219,4 +275,83 @@ fn a_rule_may_let_some_through_and_what_it_holds_back_is_counted_and_told() {
     let objects = agent.get("/events?follow=false&from=start&format=ndjson").text();
     let last: serde_json::Value = serde_json::from_str(objects.lines().last().expect("a line")).expect("JSON");
     assert_eq!((&last["event"], &last["data"]["suppressed"]["tick"]), (&"pos".into(), &290.into()));
+}
+
+/// An agent whose rule lets two lines a second of each log through, on logs that write ten a second.
+fn two_a_second(world: &World, logs: &[&str]) -> Agent {
+    let tables = logs.iter().map(|log| {
+        for number in 0..200 {
+            let line = format!("2026-11-22T10:00:{:02}Z {log} {number}\n", number / 10 + number % 2);
+            world.log(&format!("{log}.log")).bytes(line.as_bytes());
+        }
+        format!("[[log]]\nname = \"{log}\"\npath = \"{}\"\n", world.path(&format!("{log}.log")).display())
+    });
+    world.file("sidetail.toml", tables.collect::<String>() + "[[drop]]\nmatch = '.'\nkeep = \"2/s\"\n");
+    world.agent(&["--config", "@/sidetail.toml"])
+}
+
+#[test]
+fn so_many_a_second_are_the_same_wherever_a_stream_starts() {
+    let world = World::new();
+    let agent = two_a_second(&world, &["app"]);
+    let lines = |blocks: Vec<Block>| lines_of(&blocks.into_iter().filter(Block::is_record).collect::<Vec<_>>());
+    let records: Vec<Block> = agent.events(EVERYTHING).into_iter().filter(Block::is_record).collect();
+    let all = lines_of(&records);
+    assert_eq!(all.len(), 2 * 21, "two of each second, though times are a little out of order");
+    for (place, record) in records.iter().enumerate() {
+        assert_eq!(lines(agent.rest_after("/events?follow=false", record.id())), all[place + 1..], "after record {place}");
+    }
+    for count in [1, 2, 3, 5, 20] {
+        for query in ["follow=false", "before=end"] {
+            let told = lines(agent.events(&format!("/events?tail={count}&{query}")));
+            assert_eq!(told, all[all.len() - count..], "tail={count}&{query}");
+        }
+    }
+}
+
+#[test]
+fn so_many_a_second_are_of_each_log() {
+    let world = World::new();
+    let agent = two_a_second(&world, &["app", "web"]);
+    let of = |log: &str| {
+        lines_of(
+            &agent.stream(&format!("{EVERYTHING}&log={log}")).rest().into_iter().filter(Block::is_record).collect::<Vec<_>>(),
+        )
+    };
+    let mut both = [of("app"), of("web")].concat();
+    let mut together = of("*");
+    both.sort();
+    together.sort();
+    assert_eq!(together, both);
+}
+
+#[test]
+fn what_several_rules_hold_back_is_told_by_name_while_the_stream_goes_on_and_counted() {
+    let world = World::new();
+    let path = world.path("app.log");
+    let rules = "[[drop]]\nname = \"probes\"\nmatch = 'healthz'\nkeep = \"1/h\"\n[[drop]]\nmatch = 'debug'\nkeep = \"1/h\"\n";
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"{}\"\n{rules}", path.display()));
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    let mut stream = agent.stream("/events");
+    for n in 0..5 {
+        log.line(&format!("2026-11-22T10:00:0{n}Z GET /healthz"));
+    }
+    for n in 0..3 {
+        log.line(&format!("2026-11-22T10:00:0{n}Z debug"));
+    }
+    let mut told = std::collections::BTreeMap::new();
+    while told.values().sum::<u64>() < 6 {
+        let block = stream.next().expect("the stream goes on");
+        for (rule, count) in
+            block.is("pos").then(|| block.json()).iter().filter_map(|pos| pos["suppressed"].as_object()).flatten()
+        {
+            *told.entry(rule.clone()).or_default() += count.as_u64().expect("a number");
+        }
+    }
+    assert_eq!(told, [("probes".to_owned(), 4), ("drop".to_owned(), 2)].into());
+    let metrics = agent.get("/metrics").text();
+    for line in ["sidetail_suppressed_records_total{rule=\"probes\"} 4", "sidetail_suppressed_records_total{rule=\"drop\"} 2"] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
 }

@@ -15,6 +15,8 @@ use crate::report::{Report, Target, Unit};
 
 /// The least that a server on actix-web has to do.
 const ACTIX: &str = "actix-web";
+/// sidetail, told that the lines are plain: what formats would cost a stream that does not ask for what lines say.
+const PLAIN: &str = "format = \"plain\"";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How fast bytes of the log's content are delivered, in MB/s.
@@ -27,10 +29,14 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
     let expected = Expected::all(0, log.lines - 1);
     let recorded = bench.has(Peer::Nginx).then(|| record(bench, &log)).transpose()?;
     let whole = |server: &Server, target: &Stream| replay(server, target, expected, LIMIT)?.exact();
-    let mut contenders = vec![contender(SIDETAIL, || {
-        let server = sidetail::start(bench, &log.path)?;
-        whole(&server, &Stream::http(server.port, "/events?from=start"))
-    })];
+    let config = bench.folder("plain")?.join("sidetail.toml");
+    let plain = format!("[[log]]\nname = \"app\"\npath = \"{}\"\n{PLAIN}\n", log.path.display());
+    std::fs::write(&config, plain).map_err(|error| format!("{}: {error}", config.display()))?;
+    let from_start = |server: &Server| whole(server, &Stream::http(server.port, "/events?from=start"));
+    let mut contenders = vec![
+        contender(SIDETAIL, || from_start(&sidetail::start(bench, &log.path)?)),
+        contender(PLAIN, || from_start(&sidetail::start_with(bench, &["--config", &config.display().to_string()])?)),
+    ];
     if let Some(recorded) = &recorded {
         contenders.push(contender(NGINX, || {
             let server = nginx::serve(bench, recorded)?;
@@ -65,6 +71,8 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
     let same = format!("{what}; actix-web reads and sends the same SSE bytes");
     report.ratio(&same, ACTIX, unit, &ours, rates(&turns, ACTIX, &log), Target::None);
     report.ratio(what, YARDSTICK, unit, &ours, rates(&turns, YARDSTICK, &log), Target::AtLeast(4.0));
+    let same = format!("{what}; its format found by itself and said to be plain");
+    report.ratio(&same, PLAIN, unit, &ours, rates(&turns, PLAIN, &log), Target::None);
     let wire = |name| turns.get(name, |one| one.bytes / one.seconds / 1e6);
     report.ratio("the same on the wire", NGINX, unit, &wire(SIDETAIL).unwrap_or_default(), wire(NGINX), Target::None);
     report.figure(
