@@ -373,30 +373,28 @@ pub fn at_base(log: &Log, generation: &Generation) -> Place {
 }
 
 /// Hands all lines from `place` on to `each`, through all later generations, until it breaks: the serial, the line, and the
-/// position at which it starts. Returns the first generation of which not all could be read, if there was one.
+/// position at which it starts. Passes over the rest of what can't be read; where that began first.
 pub fn scan(
     log: &Log,
     mut place: Place,
     line_bytes_max: usize,
     each: &mut dyn FnMut(u64, &Line<'_>, Position) -> ControlFlow<()>,
-) -> Option<u64> {
-    let (mut files, mut unread) = (Files::default(), None);
+) -> Option<Place> {
+    let (mut files, mut passed) = (Files::default(), None);
     loop {
         let (serial, hint) = (place.serial, place.position.hint);
-        let fetched = fetch_hot(log, &place).map_or_else(
-            || {
-                fetch_cold(log, &place, &mut files, Reach::Files, line_bytes_max).unwrap_or_else(|_| {
-                    unread = unread.or(Some(serial));
-                    Fetched::End
-                })
-            },
-            Fetched::Piece,
-        );
+        let fetched = match fetch_hot(log, &place) {
+            Some(piece) => Fetched::Piece(piece),
+            None => fetch_cold(log, &place, &mut files, Reach::Files, line_bytes_max).unwrap_or_else(|_| {
+                passed = passed.or(Some(place));
+                Fetched::End
+            }),
+        };
         match fetched {
             Fetched::Piece(piece) => {
                 for line in lines(piece.records(), piece.start, line_bytes_max) {
                     if each(serial, &line, piece.position(log.source, hint, line.start)).is_break() {
-                        return unread;
+                        return passed;
                     }
                 }
                 place.position = piece.position(log.source, hint, piece.end);
@@ -405,13 +403,13 @@ pub fn scan(
             Fetched::Long(long) => {
                 let line = Line::new(&long.bytes, long.start, long.after.offset, line_bytes_max);
                 if each(serial, &line, place.position).is_break() {
-                    return unread;
+                    return passed;
                 }
                 place.position = long.after;
             }
             Fetched::Partly => {}
             Fetched::End => {
-                let Some(next) = log.state().after(serial).cloned() else { return unread };
+                let Some(next) = log.state().after(serial).cloned() else { return passed };
                 place = at_base(log, &next);
             }
         }

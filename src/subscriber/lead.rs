@@ -54,14 +54,14 @@ impl<'a> Told<'a> {
 pub type WayOf<'a> = dyn Fn(&Log, u64) -> Way<'a> + 'a;
 
 /// Hands the records of a log from `from` on to `each`, in the order in which they end, until it breaks; of lines behind
-/// `until` none is looked at. Returns the first file of which not all could be read, if there was one.
+/// `until` none is looked at. Passes over the rest of what can't be read; where that began first.
 pub fn records(
     log: &Log,
     from: Place,
     until: Option<&Bounds>,
     (way, line_bytes_max): (&WayOf<'_>, usize),
     each: &mut dyn FnMut(&Told<'_>) -> ControlFlow<()>,
-) -> Option<u64> {
+) -> Option<Place> {
     let mut joiner = Joiner::default();
     let mut broken = false;
     let mut tell = |joined: &Joined, joiner: &Joiner| {
@@ -70,7 +70,7 @@ pub fn records(
         each(&Told { start, end, line, time, is_part, open_from: joiner.open_from() })
     };
     let last = until.and_then(|until| until.keys().next_back().copied());
-    let unread = read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
+    let passed = read::scan(log, from, line_bytes_max, &mut |serial, line, position| {
         let bound = until.map_or(Some(u64::MAX), |until| until.get(&serial).copied());
         let Some(bound) = bound else { return ControlFlow::Break(()) };
         if line.start >= bound {
@@ -86,7 +86,7 @@ pub fn records(
     while !broken && let Some(joined) = joiner.end_quiet(true) {
         broken = tell(&joined, &joiner).is_break();
     }
-    unread
+    passed
 }
 
 /// The place at a spot: before all of a generation where that is its beginning.

@@ -32,42 +32,52 @@ pub struct Found {
     pub from: Option<Place>,
     /// What it went by.
     pub basis: Basis,
-    /// A file before it of which not all could be read.
-    pub unread: Option<Generation>,
 }
 
 /// Finds the first record of a log that is not older than `since`.
 pub fn find(log: &Log, since: Timestamp, counting: &Counting<'_>) -> Found {
-    let found = |place, basis| Found { place, from: None, basis, unread: None };
+    let at = |place, basis| Found { place, from: None, basis };
     let time = SystemTime::from(since);
     if let Some((serial, offset)) = log.state().arrived_since(time)
         && let Ok(place) = read::place_at(log, serial, offset)
     {
-        return found(Some(place), Basis::Arrival);
+        return at(Some(place), Basis::Arrival);
     }
     let generations = log.state().generations.clone();
     let kept = |generation: &&Generation| generation.storage != Storage::Lost && !generation.is_empty();
     // Nothing in a file is younger than its last write.
     let Some(first) = generations.iter().filter(kept).find(|generation| generation.modified >= time) else {
-        return found(None, Basis::Mtime);
+        return at(None, Basis::Mtime);
     };
     let from = halve(log, first, since, counting).unwrap_or_else(|| read::at_base(log, first));
     let joins = (counting.way)(log, first.serial).joins();
     let from = if joins { lead_in(log, from, counting.line_bytes_max, lead_time()) } else { from };
-    let (hit, timed, unread) =
-        if joins { first_record(log, from, since, counting) } else { first_line(log, from, since, counting) };
-    let unread = unread.and_then(|unread| log.state().generation(unread).cloned());
-    match hit {
-        Some(_) => Found { place: hit, from: joins.then_some(from), basis: Basis::Time, unread },
-        None if timed => Found { unread, ..found(None, Basis::Time) },
-        None => found(Some(read::at_base(log, first)), Basis::Mtime),
+    let Searched { found, timed, passed } = (if joins { first_record } else { first_line })(log, from, since, counting);
+    let basis = if timed { Basis::Time } else { Basis::Mtime };
+    let spot = |place: &Place| (place.serial, place.position.offset);
+    match (found, passed) {
+        // It may hold what is late enough: who begins there is told.
+        (found, Some(unread)) if found.is_none_or(|found| spot(&unread) < spot(&found)) => at(Some(unread), basis),
+        (Some(_), _) => Found { place: found, from: joins.then_some(from), basis },
+        (None, _) if timed => at(None, basis),
+        (None, _) => at(Some(read::at_base(log, first)), basis),
     }
 }
 
-/// The first line from `from` on that is not older than `since`, whether any carried a time, and what could not be read.
-fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool, Option<u64>) {
+/// What a search by the times in records came to.
+struct Searched {
+    /// The first that is not older.
+    found: Option<Place>,
+    /// Whether any carried a time.
+    timed: bool,
+    /// Where something could not be read first, and was passed over.
+    passed: Option<Place>,
+}
+
+/// The first line from `from` on that is not older than `since`.
+fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> Searched {
     let (mut found, mut timed) = (None, false);
-    let unread = read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
+    let passed = read::scan(log, from, counting.line_bytes_max, &mut |serial, line, position| {
         let time = (counting.time_of)(log, serial, line.known);
         timed |= time.is_some();
         if time.is_none_or(|time| time < since) {
@@ -76,15 +86,15 @@ fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>)
         found = Some(Place { serial, position });
         ControlFlow::Break(())
     });
-    (found, timed, unread)
+    Searched { found, timed, passed }
 }
 
 /// The same of records of several lines, which are as old as their first one.
-fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> (Option<Place>, bool, Option<u64>) {
+fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> Searched {
     let (mut found, mut timed, mut behind) = (None::<Spot>, false, 0);
     // What stands there may be the end of a record.
     let torn = read::start(log).is_none_or(|start| start != from).then_some((from.serial, from.position.offset));
-    let unread = records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
+    let passed = records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
         let time = told.time.or_else(|| (counting.time_of)(log, told.start.0, told.line.known));
         timed |= time.is_some();
         if time.is_some_and(|time| time >= since) && torn != Some(told.start) {
@@ -95,7 +105,7 @@ fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_
         let is_first = found.is_some_and(|found| told.open_from.is_none_or(|open| open >= found)) || behind > LEAD_LINES;
         if is_first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    (found.and_then(|found| place_at(log, found)), timed, unread)
+    Searched { found: found.and_then(|found| place_at(log, found)), timed, passed }
 }
 
 /// A place in a plain generation before its first record since then, found by halving. Right where times are in order but for

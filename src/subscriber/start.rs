@@ -298,9 +298,7 @@ fn last_forward(log: &Log, count: usize, counting: &mut Counting<'_>) -> (Last, 
 fn since(selected: &[Arc<Log>], time: Timestamp, counting: &Counting<'_>) -> Started {
     let (mut basis, mut gaps) = (None, Vec::new());
     let reader = |log: &Arc<Log>| {
-        let since::Found { place, from, basis: by, unread } = since::find(log, time, counting);
-        let unread = unread.map(|unread| Missing { file: file_of(&unread), may_repeat: false, ..missing(Reason::Unreadable) });
-        gaps.extend(unread.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
+        let since::Found { place, from, basis: by } = since::find(log, time, counting);
         // What is older may be late enough, too.
         if place.is_some() && place.map(|place| (place.serial, place.position.offset)) == first(log) {
             gaps.extend(before_all(log));

@@ -326,12 +326,16 @@ fn files_that_were_deleted_unseen_are_told_to_whoever_comes_back_later() {
     }
 }
 
+fn unreadable_in_the_middle(world: &World) {
+    world.file("app.log.2", "2026-11-22T10:00:00Z in the oldest file\n");
+    world.file("app.log.1.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03 no gzip at all, whatever it begins with");
+}
+
 /// Whoever asks for so many of the last records must not take those of a file that can't be read for ones that never were.
 #[test]
 fn the_last_records_are_fewer_than_asked_for_with_a_gap_where_a_file_could_not_be_looked_through() {
     let world = World::new();
-    world.file("app.log.2", "2026-11-22T10:00:00Z in the oldest file\n");
-    world.file("app.log.1.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03 no gzip at all, whatever it begins with");
+    unreadable_in_the_middle(&world);
     world.file("app.log", "one\ntwo\n");
     let agent = world.agent(&["app=@/app.log"]);
     assert_eq!(agent.lines("/events?tail=2&follow=false"), ["one", "two"]);
@@ -340,5 +344,19 @@ fn the_last_records_are_fewer_than_asked_for_with_a_gap_where_a_file_could_not_b
         let gap = blocks[0].json();
         assert!(blocks[0].is("gap") && gap["reason"] == "unreadable" && gap["file"] == "app.log.1.gz", "{gap}");
         assert_eq!(lines_of(&blocks[1..]), ["one", "two"]);
+    }
+}
+
+#[test]
+fn a_start_by_time_tells_of_a_file_that_could_not_be_looked_through_before_it() {
+    let world = World::new();
+    unreadable_in_the_middle(&world);
+    world.file("app.log", "2026-11-22T10:20:00Z one\n2026-11-22T10:30:00Z two\n");
+    let agent = world.agent(&["app=@/app.log"]);
+    for (since, lines) in [("10:10", 2), ("10:25", 2), ("10:40", 2)] {
+        let blocks = agent.events(&format!("/events?since=2026-11-22T{since}:00Z&follow=false"));
+        let gap = blocks[0].json();
+        assert!(blocks[0].is("gap") && gap["reason"] == "unreadable" && gap["file"] == "app.log.1.gz", "{since}: {gap}");
+        assert_eq!(lines_of(&blocks[1..]).len(), lines, "{since}");
     }
 }

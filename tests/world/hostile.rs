@@ -399,12 +399,12 @@ fn readers_of_a_bomb_do_not_keep_others_from_their_history() {
     let (before, target) = (bytes_read(&agent), "/tail?log=bomb.log&from=start&follow=false");
     let readers: Vec<_> = (0..16).map(|_| get(target).connect(agent.address())).collect();
     eventually("it is being unpacked", || (bytes_read(&agent) > before + size / 20).then_some(()));
-    let began = Instant::now();
+    let before = bytes_read(&agent);
     assert_eq!(agent.lines(&format!("{EVERYTHING}&log=other.log")), ["an archived line", "now"]);
-    let took = began.elapsed();
     assert_eq!(subscribers(&agent), 16, "the bomb is not unpacked yet");
-    println!("history of another log took {took:?} beside 16 readers of a bomb");
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Not the time, which says more about the machine: how much of the bombs had its turn before, 16 of them in all.
+    let meanwhile = bytes_read(&agent) - before;
+    assert!(meanwhile < 2 * size, "{meanwhile} bytes of bombs of {size} were read before");
     let peak = peak_mebibytes(&agent);
     assert!(peak < 100, "{peak} MiB");
     drop(readers);
