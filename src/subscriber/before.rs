@@ -69,7 +69,7 @@ pub fn before(selected: &[Arc<Log>], cut: &Cut, count: usize, counting: &mut Cou
         // What is open at an id belongs to what comes after it.
         let ends = several.into_iter().filter_map(|(serial, positions)| Some((serial, positions.first()?.offset)));
         bounds.extend(ends);
-        let (back, from) = records_back(log, &bounds, count, until, counting);
+        let (back, from) = records_back(log, (&bounds, &named), count, until, counting);
         found.push(Found { log: log.clone(), places, open: named, bounds, back, from });
     }
     let to_beginning = |found: &Found| found.back.reached.is_none() && found.back.found.len() < count && !found.bounds.is_empty();
@@ -90,7 +90,7 @@ fn place_of(log: &Arc<Log>, cursor: &Cursor) -> (Option<Resolved>, Option<Missin
 
 fn records_back(
     log: &Arc<Log>,
-    bounds: &Bounds,
+    (bounds, open): (&Bounds, &BTreeSet<Spot>),
     count: usize,
     until: Instant,
     counting: &mut Counting<'_>,
@@ -100,7 +100,7 @@ fn records_back(
     }
     let newest = log.state().newest().map_or(0, |newest| newest.serial);
     if counting.goes_forward(log, newest) {
-        return forward_back(log, bounds, count, until, counting);
+        return forward_back(log, (bounds, open), count, until, counting);
     }
     let (keeps, time_of, mut seen) = (&mut *counting.keeps, counting.time_of, Seen::default());
     let back = back(log, bounds, count, counting.line_bytes_max, until, &mut |serial, line| {
@@ -113,7 +113,7 @@ fn records_back(
 /// records; and where it began to in the end.
 fn forward_back(
     log: &Log,
-    bounds: &Bounds,
+    (bounds, open): (&Bounds, &BTreeSet<Spot>),
     count: usize,
     until: Instant,
     counting: &mut Counting<'_>,
@@ -127,7 +127,7 @@ fn forward_back(
         let Some(place) = place_at(log, first) else { return nothing(Some(first)) };
         let from = lead_in(log, place, counting.line_bytes_max, until.min(lead_time()));
         let mut found = forward_from(log, from, bounds, counting);
-        found.retain(|&(serial, start, _)| (serial, start) >= first);
+        found.retain(|&(serial, start, _)| (serial, start) >= first && !open.contains(&(serial, start)));
         if found.len() >= count || lines.reached.is_none() || Instant::now() >= until {
             // Of interleaved ones the first to begin may be the last to end.
             found.sort_by_key(|&(serial, start, _)| Reverse((serial, start)));

@@ -92,8 +92,8 @@ fn first_line(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>)
 /// The same of records of several lines, which are as old as their first one.
 fn first_record(log: &Log, from: Place, since: Timestamp, counting: &Counting<'_>) -> Searched {
     let (mut found, mut timed, mut behind) = (None::<Spot>, false, 0);
-    // What stands there may be the end of a record.
-    let torn = read::start(log).is_none_or(|start| start != from).then_some((from.serial, from.position.offset));
+    // What stands in the middle of a file may be the end of a record.
+    let torn = (!from.position.is_before_all()).then_some((from.serial, from.position.offset));
     let passed = records(log, from, None, (counting.way, counting.line_bytes_max), &mut |told| {
         let time = told.time.or_else(|| (counting.time_of)(log, told.start.0, told.line.known));
         timed |= time.is_some();

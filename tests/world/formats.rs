@@ -521,3 +521,99 @@ fn tail_counts_records_and_not_lines_where_lines_are_put_together() {
     }
     assert_eq!(agent.lines("/events?tail=3&match=ERROR%20.*7&follow=false").len(), 3);
 }
+
+#[test]
+fn a_start_at_the_beginning_of_a_file_behind_an_archive_is_known_again() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    for number in 0..100 {
+        log.line(&format!("2026-11-22T10:00:00Z old {number}"));
+    }
+    log.rotate();
+    crate::harness::log::gzip(&world.path("app.log.1"));
+    for number in 0..5 {
+        log.line(&format!("2026-11-22T11:00:00Z new {number}"));
+    }
+    for more in ["", "multiline = \"auto\""] {
+        let mut agent = agent(&world, more);
+        for restarted in [false, true] {
+            if restarted {
+                agent.restart();
+            }
+            for query in ["tail=5", "since=2026-11-22T10:30:00Z", "before=end&tail=5"] {
+                let stream = agent.stream(&format!("/events?follow=false&{query}"));
+                let id = stream.hello().id().to_owned();
+                let new = lines_of(&stream.rest());
+                assert_eq!((new.len(), new[0].as_str()), (5, "2026-11-22T11:00:00Z new 0"), "{query}");
+                assert_eq!(agent.lines_after("/events?follow=false", &id), new, "{query}, gone on with");
+                let before = agent.lines(&format!("/events?before={id}&tail=3"));
+                assert_eq!(before, [97, 98, 99].map(|number| format!("2026-11-22T10:00:00Z old {number}")), "before {query}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_late_line_behind_an_open_part_is_the_rest_of_it_live_as_after_a_resume() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = agent(&world, "format = \"cri\"");
+    let mut stream = agent.stream("/events");
+    log.bytes(b"2026-11-22T10:00:00Z stdout F x\n2026-11-22T10:00:00Z stderr P one, \n");
+    assert_eq!(stream.lines(1), ["x"]);
+    let mut late = log.rotate();
+    log.bytes(b"2026-11-22T10:00:01Z stdout F y\n");
+    let y = stream.record();
+    std::io::Write::write_all(&mut late, b"2026-11-22T10:00:02Z stderr F two\n").unwrap();
+    let whole = stream.record();
+    assert_eq!((y.data.as_str(), whole.data.as_str()), ("y", "one, two"));
+    log.bytes(b"2026-11-22T10:00:03Z stdout F z\n");
+    assert_eq!(stream.lines(1), ["z"]);
+    assert_eq!(agent.lines_after("/events?follow=false", y.id()), ["one, two", "z"]);
+    assert_eq!(agent.lines_after("/events?follow=false", whole.id()), ["z"]);
+}
+
+/// Pages from the end back to the beginning, the oldest first.
+fn pages(agent: &Agent, count: usize) -> Vec<Vec<String>> {
+    let (mut pages, mut cut) = (Vec::new(), "end".to_owned());
+    loop {
+        let stream = agent.stream(&format!("/events?before={cut}&tail={count}"));
+        cut = stream.hello().id().to_owned();
+        let page = lines_of(&stream.rest());
+        if page.is_empty() {
+            pages.reverse();
+            return pages;
+        }
+        pages.push(page);
+    }
+}
+
+#[test]
+fn pages_of_interleaved_records_have_each_of_them_once_and_whole() {
+    let world = World::new();
+    let (lines, mut log) = (interleaved(), world.log("app.log"));
+    for part in lines.chunks(170) {
+        log.bytes(part.concat().as_bytes());
+        if part.len() == 170 {
+            log.rotate();
+        }
+    }
+    let agent = agent(&world, "multiline = \"auto\"");
+    let mut all = agent.lines(EVERYTHING);
+    all.sort();
+    for count in [1, 2, 7, 50] {
+        let pages = pages(&agent, count);
+        assert!(pages.iter().all(|page| page.len() <= count + 2), "{count}: {pages:?}");
+        let mut told = pages.concat();
+        told.sort();
+        assert_eq!(told, all, "{count} a page");
+    }
+    // A page before any event ends with what is before that, and has nothing of what comes after.
+    let records = agent.events(EVERYTHING);
+    for (place, record) in records.iter().enumerate().step_by(9).skip(1) {
+        let mut told = agent.lines(&format!("/events?before={}&tail=1000", record.id()));
+        let mut expected = lines_of(&records[..=place]);
+        (told.sort(), expected.sort());
+        assert_eq!(told, expected, "before record {place}");
+    }
+}

@@ -305,6 +305,26 @@ fn so_many_a_second_are_the_same_wherever_a_stream_starts() {
 }
 
 #[test]
+fn lines_without_a_time_from_before_a_stream_do_not_count_as_written_now() {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    log.write(0);
+    for number in 0..300 {
+        log.line(&format!("without a time {number}"));
+    }
+    let path = log.path().display().to_string();
+    world.file("sidetail.toml", format!("[[log]]\nname = \"app\"\npath = \"{path}\"\n[[drop]]\nmatch = '.'\nkeep = \"5/h\"\n"));
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    let mut stream = agent.stream("/events");
+    for number in 0..4 {
+        log.line(&format!("live {number}"));
+    }
+    assert_eq!(stream.lines(4), ["live 0", "live 1", "live 2", "live 3"]);
+    let told = agent.stream("/events?tail=3&follow=false").rest();
+    assert_eq!(lines_of(&told.into_iter().filter(Block::is_record).collect::<Vec<_>>()), ["live 1", "live 2", "live 3"]);
+}
+
+#[test]
 fn so_many_a_second_are_of_each_log() {
     let world = World::new();
     let agent = two_a_second(&world, &["app", "web"]);
