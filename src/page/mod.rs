@@ -148,7 +148,10 @@ fn bare_code(text: &str) -> String {
 }
 
 /// What may stand without the spaces around it, in scripts as in style sheets.
-const SPACED: [&str; 12] = [" => ", " === ", " !== ", " = ", " && ", " || ", " ? ", " : ", ", ", ": ", " {", " < "];
+const SPACED: [&str; 20] = [
+    " => ", " === ", " !== ", " = ", " && ", " || ", " ? ", " : ", ", ", ": ", "; ", " {", "{ ", " }", "} ", " < ", " > ",
+    " <= ", " >= ", " ?? ",
+];
 
 /// A line of code without spaces that mean nothing. Texts in it stay as they are, and so does a line that may hold a regular
 /// expression or what looks like the end of a text.
@@ -247,5 +250,6 @@ mod tests {
         assert_eq!(bare_code(text), "let d = 1; // e\n(g).h();\n");
         let texts = "if (a === \"b, c\" && d) e = [\"f = g\", h];\nlet i = 'j = k';\n";
         assert_eq!(bare_code(texts), "if (a===\"b, c\"&&d) e=[\"f = g\",h];\nlet i = 'j = k';\n");
+        assert_eq!(bare_code(".l > .m { n: o; p: calc(1ch + 2px); }"), ".l>.m{n:o;p:calc(1ch + 2px);}\n");
     }
 }
