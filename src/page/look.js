@@ -54,6 +54,8 @@ export class Look {
   /** Marked rows, by their own positions. @type {Set<string>} */
   marked = new Set();
   #colours = new LogColours();
+  /** How long the longest name of a log is, of those shown: what follows stands one below the other. */
+  #longest = 0;
 
   /** @param {(number: number) => Row | undefined} get @param {() => number} count the characters that fit beside each other */
   constructor(get, count) {
@@ -87,11 +89,20 @@ export class Look {
     const cells = make("div", "cells");
     const json = row.open || row.kind !== "record" ? null : summary(row.line);
     if (this.time !== "off") cells.append(this.#time(row, before, json));
-    if (this.several) cells.append(make("span", `log c${this.#colours.of(row.log)}`, row.log));
+    if (this.several) cells.append(this.#log(row));
     cells.append(row.kind === "record" ? this.#text(number, row, json) : make("span", "text", row.line));
     const pause = silence(row, before);
     element.replaceChildren(...(pause ? [make("div", "silence", span(pause))] : []), cells);
     if (row.open && row.part === 0 && row.kind === "record") element.append(this.#details(row));
+  }
+
+  /** @param {Row} row */
+  #log({ log }) {
+    if (log.length > this.#longest) {
+      this.#longest = log.length;
+      document.body.style.setProperty("--log", `min(${log.length}ch, 16ch)`);
+    }
+    return make("span", `log c${this.#colours.of(log)}`, log);
   }
 
   /** A time that nobody can read is shown as it stands. @param {Row} row @param {Row | undefined} before @param {Summary} json */

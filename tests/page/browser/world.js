@@ -84,7 +84,7 @@ export class World {
   }
 
   async stop() {
-    if (this.agent?.exitCode === null) await this.kill().catch(() => {});
+    if (this.agent?.exitCode === null && this.agent.signalCode === null) await this.kill().catch(() => {});
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }
