@@ -68,22 +68,23 @@ export function watchFrames() {
     });
 }
 
-/** Scrolls for 300 frames from the middle on, a fifth of the view and the whole of it in turn. */
-export async function scroll() {
+/** Scrolls for 300 frames from the middle on, in turn by so many pixels; between frames, as somebody's wheel does. @param {number[]} steps */
+export async function scroll(steps) {
   const lines = /** @type {HTMLElement} */ (document.getElementById("lines"));
   const { own } = /** @type {any} */ (globalThis);
-  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   lines.scrollTop = lines.scrollHeight / 2;
   await frame();
   await frame();
   own.frames.length = 0;
+  const start = lines.scrollTop;
   const [took, rows] = /** @type {number[][]} */ ([[], []]);
   for (let last = performance.now(), step = 0; step < 300; step++) {
-    lines.scrollTop += step % 2 ? 700 : 140;
+    lines.scrollTop += steps[step % steps.length];
     await frame();
     took.push(performance.now() - last);
     last = performance.now();
     rows.push(document.querySelectorAll("#rows .row").length);
   }
-  return { took, rows, own: /** @type {number[]} */ (own.frames) };
+  return { took, rows, own: /** @type {number[]} */ (own.frames), moved: Math.round(lines.scrollTop - start) };
 }

@@ -88,3 +88,20 @@ test("where colours are forced, levels, marks and what is pressed can be told al
   assert.notEqual(await ground(), before);
   assert.notEqual(await page.locator("#state").evaluate((state) => getComputedStyle(state, "::before").backgroundColor), await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
 });
+
+test("rows that come and go move no other: those that stay are not taken out and put in again", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(500);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 500, "history");
+  await page.locator(".row", { hasText: log.written[499] }).waitFor();
+  await page.evaluate(() => {
+    const own = /** @type {any} */ (globalThis);
+    own.put = 0;
+    new MutationObserver((changes) => changes.forEach(({ addedNodes }) => (own.put += addedNodes.length))).observe(/** @type {Node} */ (document.getElementById("rows")), { childList: true });
+  });
+  log.write(3);
+  await page.locator(".row", { hasText: log.written[502] }).waitFor();
+  assert.equal(await page.evaluate(() => /** @type {any} */ (globalThis).put), 3);
+});
