@@ -3,7 +3,8 @@
 /** @typedef {{name: string, value: string, pattern: string}} Field `pattern` is a term of the find box that finds it */
 
 const MESSAGE = ["msg", "message", "event", "text", "@message", "log"];
-const TOLD_ELSEWHERE = new Set(["time", "timestamp", "ts", "@timestamp", "level", "lvl", "severity", "log.level"]);
+const TIME = ["time", "timestamp", "ts", "@timestamp"];
+const LEVEL = ["level", "severity", "lvl", "log.level"];
 /** The most fields of a line that are shown. */
 const FIELDS_MAX = 200;
 /** The longest line that is taken apart, in characters. */
@@ -21,17 +22,17 @@ export function object(line) {
 }
 
 /**
- * A line of JSON in short: its message, then what else it says.
+ * A line of JSON in short: its message, then what else it says. Time and level are as they stand there, or "".
  * @param {string} line
- * @returns {{message: string, level: string, rest: [string, string][]} | null}
+ * @returns {{message: string, level: string, time: string, rest: [string, string][]} | null}
  */
 export function summary(line) {
   const value = object(line);
   if (!value) return null;
   const key = MESSAGE.find((name) => typeof value[name] === "string") ?? "";
-  const level = String(value.level ?? value.severity ?? value.lvl ?? value["log.level"] ?? "");
-  const rest = Object.entries(value).filter(([name]) => name !== key && !TOLD_ELSEWHERE.has(name));
-  return { message: key ? value[key] : "", level, rest: rest.map(([name, part]) => [name, written(part)]) };
+  const first = (/** @type {string[]} */ names) => written(names.map((name) => value[name]).find((part) => part !== undefined && part !== null) ?? "");
+  const rest = Object.entries(value).filter(([name]) => name !== key && !TIME.includes(name) && !LEVEL.includes(name));
+  return { message: key ? value[key] : "", level: first(LEVEL), time: first(TIME), rest: rest.map(([name, part]) => [name, written(part)]) };
 }
 
 /** @param {unknown} value */

@@ -218,6 +218,8 @@ export class List {
       shown.set(number, element);
       this.#shown.delete(number);
     }
+    // Out of the way first: else all that stays would be moved before them, and laid out anew.
+    for (const element of this.#shown.values()) element.remove();
     this.#spare.push(...this.#shown.values());
     let place = this.body.firstElementChild;
     for (const number of wanted) {
@@ -230,7 +232,6 @@ export class List {
       if (place === element) place = element.nextElementSibling;
       else this.body.insertBefore(element, place);
     }
-    for (const element of this.#spare) element.remove();
     this.#spare.length = Math.min(this.#spare.length, 64);
     this.#shown = new Map(wanted.map((number) => [number, /** @type {HTMLElement} */ (shown.get(number))]));
     const offset = this.#limits().spacer === rows.total * LINE ? start : this.scroller.scrollTop + start - top;

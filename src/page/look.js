@@ -7,12 +7,38 @@ import { pieces, plain, withoutTime } from "./text.js";
 import { SILENCE_MS, day, clock, shown, size, span } from "./time.js";
 
 /** @typedef {import("./row.js").Row} Row */
+/** @typedef {ReturnType<typeof summary>} Summary */
 
 /** So much of a line is shown until it is opened, in characters. */
 const CLOSED_CHARS = 2000;
+/** So much of a time that nobody can read. */
+const TIME_CHARS = 32;
+/** The style sheet has so many colours for the names of logs. */
 const LOG_COLOURS = 8;
+/** A log of which so many rows, filled since, show nothing is not in view any more. */
+const LONG_GONE = 500;
 /** The height of a field, in pixels: enough for a finger. */
 const FIELD = 26;
+
+/** Colours for the names of logs: no two in view have the same one while there are enough; each has the same in every tab unless another has it. */
+export class LogColours {
+  /** Who has a colour, and when it was last asked for. @type {({log: string, at: number} | undefined)[]} */
+  #taken = new Array(LOG_COLOURS).fill(undefined);
+  #asked = 0;
+
+  /** @param {string} log @returns {number} */
+  of(log) {
+    this.#asked++;
+    const own = this.#taken.findIndex((taken) => taken?.log === log);
+    const wanted = [...log].reduce((sum, char) => (sum * 7 + char.charCodeAt(0)) % 65_521, 0) % LOG_COLOURS;
+    const order = this.#taken.map((_, step) => (wanted + step) % LOG_COLOURS);
+    const at = (/** @type {number} */ colour) => this.#taken[colour]?.at ?? -Infinity;
+    const colour = own >= 0 ? own : order.reduce((best, other) => (at(other) < at(best) ? other : best));
+    if (own < 0 && this.#asked - at(colour) < LONG_GONE) return wanted;
+    this.#taken[colour] = { log, at: this.#asked };
+    return colour;
+  }
+}
 
 export class Look {
   /** @type {import("./time.js").TimeMode} */
@@ -27,6 +53,10 @@ export class Look {
   selected = NaN;
   /** Marked rows, by their own positions. @type {Set<string>} */
   marked = new Set();
+  #colours = new LogColours();
+  /** How long the longest name of a log is, of those shown: what follows stands one below the other. */
+  #longest = 0;
+
   /** @param {(number: number) => Row | undefined} get @param {() => number} count the characters that fit beside each other */
   constructor(get, count) {
     this.get = get;
@@ -57,24 +87,36 @@ export class Look {
     element.dataset.id = row.id;
     element.dataset.number = String(number);
     const cells = make("div", "cells");
-    if (this.time !== "off") cells.append(this.#time(row, before));
-    if (this.several) cells.append(make("span", `log c${colourOf(row.log)}`, row.log));
-    cells.append(row.kind === "record" ? this.#text(number, row) : make("span", "text", row.line));
+    const json = row.open || row.kind !== "record" ? null : summary(row.line);
+    if (this.time !== "off") cells.append(this.#time(row, before, json));
+    if (this.several) cells.append(this.#log(row));
+    cells.append(row.kind === "record" ? this.#text(number, row, json) : make("span", "text", row.line));
     const pause = silence(row, before);
     element.replaceChildren(...(pause ? [make("div", "silence", span(pause))] : []), cells);
     if (row.open && row.part === 0 && row.kind === "record") element.append(this.#details(row));
   }
 
-  /** @param {Row} row @param {Row | undefined} before */
-  #time(row, before) {
+  /** @param {Row} row */
+  #log({ log }) {
+    if (log.length > this.#longest) {
+      this.#longest = log.length;
+      document.body.style.setProperty("--log", `min(${log.length}ch, 16ch)`);
+    }
+    return make("span", `log c${this.#colours.of(log)}`, log);
+  }
+
+  /** A time that nobody can read is shown as it stands. @param {Row} row @param {Row | undefined} before @param {Summary} json */
+  #time(row, before, json) {
     const from = Number.isNaN(this.since) ? (before?.time ?? NaN) : this.since;
-    const cell = make("span", "time", row.part ? "" : shown(row.time, this.time, Date.now(), from));
-    if (!Number.isNaN(row.time)) cell.title = `${day(row.time, false)} ${clock(row.time, false)} · ${new Date(row.time).toISOString()}`;
+    const isKnown = !Number.isNaN(row.time);
+    const words = isKnown ? shown(row.time, this.time, Date.now(), from) : (json?.time.slice(0, TIME_CHARS) ?? "");
+    const cell = make("span", "time", row.part ? "" : words);
+    if (isKnown) cell.title = `${day(row.time, false)} ${clock(row.time, false)} · ${new Date(row.time).toISOString()}`;
     return cell;
   }
 
-  /** @param {number} number @param {Row} row */
-  #text(number, row) {
+  /** @param {number} number @param {Row} row @param {Summary} json */
+  #text(number, row, json) {
     const cell = make("span", "text");
     const more = this.#hidden(number, row);
     if (row.part === 0) {
@@ -85,8 +127,7 @@ export class Look {
       cell.append(fold);
     }
     if (row.event) cell.append(make("span", "badge", row.event), " ");
-    const json = row.open ? null : summary(row.line);
-    if (json) cell.append(...inShort(json));
+    if (json) cell.append(...inShort(json, LEVELS[row.level]));
     else cell.append(...words(this.#visible(row)));
     if (row.cut) cell.append(" ", make("span", "badge", `cut: ${size(row.cut)}`));
     if (more) cell.append(" ", make("span", "badge more", more));
@@ -154,11 +195,6 @@ function silence(row, before) {
   return pause >= SILENCE_MS ? pause : 0;
 }
 
-/** The same for a name whatever other logs there are. @param {string} log */
-function colourOf(log) {
-  return [...log].reduce((sum, char) => sum * 7 + char.charCodeAt(0), 0) % LOG_COLOURS;
-}
-
 /** @param {string} line */
 function words(line) {
   return pieces(line).map(({ text, kind, style }) => {
@@ -176,10 +212,16 @@ function colour(word, property, prefix, value) {
   else word.style[property] = value;
 }
 
-/** @param {NonNullable<ReturnType<typeof summary>>} json */
-function inShort({ message, level, rest }) {
-  const short = rest.flatMap(([name, value]) => [" ", make("span", "key", `${name}=`), make("span", "value", value.slice(0, 200))]);
-  return [...(level ? [make("span", `level l-${level.toLowerCase()}`, level.toUpperCase()), " "] : []), make("span", "message", plain(message)), ...short];
+/** @param {NonNullable<Summary>} json @param {string} known its level, which may stand there as a number, or "" */
+function inShort({ message, level, rest }, known) {
+  const word = /^[a-z]/i.test(level) ? level : known || level;
+  const short = rest.flatMap(([name, value]) => [" ", make("span", "key", `${name}=`), make("span", valueKind(name, value), value.slice(0, 200))]);
+  return [...(word ? [make("span", `level l-${known}`, word.toUpperCase()), " "] : []), make("span", "message", plain(message)), ...short];
+}
+
+/** @param {string} name @param {string} value @returns {string} a class */
+function valueKind(name, value) {
+  return /status/i.test(name) && /^[1-5]\d\d$/.test(value) ? `s${value[0]}` : "value";
 }
 
 /**

@@ -74,9 +74,9 @@ pub const FIRST_LINES: &str = "<events?before=end&tail=100&follow=false&data=jso
 /// What the page loads.
 pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
-        Asset::new("assets/page.css", CSS, bare_code(include_str!("page.css"))),
+        Asset::new("assets/page.css", CSS, bare_style(include_str!("page.css"))),
         Asset::new("assets/page.js", JS, joined(MODULES)),
-        Asset::new("assets/login.css", CSS, bare_code(include_str!("login.css"))),
+        Asset::new("assets/login.css", CSS, bare_style(include_str!("login.css"))),
     ]
 });
 
@@ -133,9 +133,27 @@ fn joined(modules: &[(&str, &str)]) -> String {
     lines.flat_map(|line| [line.strip_prefix("export ").unwrap_or(line), "\n"]).collect()
 }
 
-/// A module or style sheet without comments and needless spaces. None of its texts holds what looks like a comment, or goes
-/// over several lines.
+/// What may stand without the spaces around it, in scripts as in style sheets.
+const SPACED: [&str; 20] = [
+    " => ", " === ", " !== ", " = ", " && ", " || ", " ? ", " : ", ", ", ": ", "; ", " {", "{ ", " }", "} ", " < ", " > ",
+    " <= ", " >= ", " ?? ",
+];
+/// The same, in scripts only.
+const SPACED_IN_CODE: [&str; 3] = [" (", ") ", " ["];
+
+/// A module without comments and needless spaces.
 fn bare_code(text: &str) -> String {
+    bare(text, &[&SPACED[..], &SPACED_IN_CODE].concat())
+}
+
+/// A style sheet without comments, needless spaces and semicolons. Each of its lines ends a rule, a declaration or a selector.
+fn bare_style(text: &str) -> String {
+    bare(text, &SPACED).replace('\n', "").replace(";}", "}")
+}
+
+/// A text without comments and without what is `spaced` needlessly. No literal in it holds what looks like a comment, or goes
+/// over several lines.
+fn bare(text: &str, spaced: &[&str]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("/*") {
@@ -144,21 +162,25 @@ fn bare_code(text: &str) -> String {
     }
     out.push_str(rest);
     let lines = out.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
-    lines.flat_map(|line| [dense(line), "\n".into()]).collect()
+    lines.flat_map(|line| [dense(line, spaced), "\n".into()]).collect()
 }
 
-/// What may stand without the spaces around it, in scripts as in style sheets.
-const SPACED: [&str; 12] = [" => ", " === ", " !== ", " = ", " && ", " || ", " ? ", " : ", ", ", ": ", " {", " < "];
-
-/// A line of code without spaces that mean nothing. Texts in it stay as they are, and so does a line that may hold a regular
-/// expression or what looks like the end of a text.
-fn dense(line: &str) -> Cow<'_, str> {
-    if line.contains(['\'', '`', '/', '\\']) {
+/// A line without spaces that mean nothing. Literals in it stay as they are, and so does a line that may hold a regular
+/// expression, what looks like the end of a literal, or one in another.
+fn dense<'l>(line: &'l str, spaced: &[&str]) -> Cow<'l, str> {
+    if line.contains(['/', '\\']) || line.matches('`').count() > 2 {
         return line.into();
     }
-    let code = |part: &str| SPACED.iter().fold(part.to_owned(), |part, spaced| part.replace(spaced, spaced.trim()));
-    let parts = line.split('"').enumerate().map(|(at, part)| if at % 2 == 0 { code(part) } else { part.to_owned() });
-    parts.collect::<Vec<_>>().join("\"").into()
+    let code = |part: &str| spaced.iter().fold(part.to_owned(), |part, spaced| part.replace(spaced, spaced.trim()));
+    let (mut out, mut rest) = (String::with_capacity(line.len()), line);
+    while let Some(start) = rest.find(['"', '\'', '`']) {
+        let (before, literal) = rest.split_at(start);
+        let Some(end) = literal[1..].find(&literal[..1]) else { return line.into() };
+        let (literal, after) = literal.split_at(end + 2);
+        out.extend([&code(before), literal]);
+        rest = after;
+    }
+    (out + &code(rest)).into()
 }
 
 #[cfg(test)]
@@ -246,6 +268,12 @@ mod tests {
         let text = "// a\n/** b */\n/**\n * c\n */\nlet d = 1; // e\n  /** @type {F} */ (g).h();\n\n";
         assert_eq!(bare_code(text), "let d = 1; // e\n(g).h();\n");
         let texts = "if (a === \"b, c\" && d) e = [\"f = g\", h];\nlet i = 'j = k';\n";
-        assert_eq!(bare_code(texts), "if (a===\"b, c\"&&d) e=[\"f = g\",h];\nlet i = 'j = k';\n");
+        assert_eq!(bare_code(texts), "if(a===\"b, c\"&&d)e=[\"f = g\",h];\nlet i='j = k';\n");
+        let nested = "a = `b, ${c === \"d\" ? `e, f` : \"\"}`;\n";
+        assert_eq!(bare_code(nested), nested);
+        assert_eq!(bare_code("a = `b, ${c}`, \"it's, d\";"), "a=`b, ${c}`,\"it's, d\";\n");
+        assert_eq!(bare_code("a = \"it's, b;"), "a = \"it's, b;\n");
+        assert_eq!(bare_style("@media (m: n) and (o: p) { q (r) { s: t } }"), "@media (m:n) and (o:p){q (r){s:t}}");
+        assert_eq!(bare_style(".l > .m {\n  n: o; p: calc(1ch + 2px);\n}\n"), ".l>.m{n:o;p:calc(1ch + 2px)}");
     }
 }

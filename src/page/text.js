@@ -91,6 +91,15 @@ function extended(codes) {
   return [`rgb(${part(Math.floor(at / 36))} ${part(Math.floor(at / 6) % 6)} ${part(at % 6)})`, 2];
 }
 
+/** What makes a number a status, as those who serve HTTP write it: its name, a version or a request before it, how long it took or its phrase behind it. */
+const STATUS = [
+  /(?<=[sS]tatus(?:[_-]?[cC]ode)?["']?(?:[=:] ?| )["']?...)/,
+  /(?<=HTTP\/[\d.]+ ...)|(?<=" ...)(?= [-"\d]|$)/,
+  /(?<=\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (?:\/|https?:)\S* (?:[-:=>→]+ )?...)/,
+  /(?<=(?:^| )...)(?= [| ]*\d+(?:\.\d+)?[nuµm]?s\b)/,
+  /(?= (?:OK|Created|No Content|Found|Not [FM]|Bad |Unauth|Forbidden|Too Many|Internal|Service Un|Gateway T))/,
+].map(({ source }) => source).join("|");
+
 const STANDS_OUT = new RegExp(
   [
     "(?<url>https?:\\/\\/[^\\s\"'<>\\\\]+[^\\s\"'<>\\\\.,;:)\\]])",
@@ -98,7 +107,7 @@ const STANDS_OUT = new RegExp(
     "(?<stamp2>\\d\\d\\/[A-Z][a-z]{2}\\/\\d{4}:\\d\\d:\\d\\d:\\d\\d [+-]\\d{4})|(?<protocol>HTTP\\/[\\d.]+)",
     "(?<id>\\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\b|\\b(?=[a-f]*\\d)(?=\\d*[a-f])[0-9a-f]{12,64}\\b)",
     "(?<ip>\\b\\d{1,3}(?:\\.\\d{1,3}){3}(?::\\d{1,5})?\\b)",
-    "(?<=[\" ](?:status|code)?[=:]?\\s?)(?<status>[1-5]\\d\\d)(?= \\d+ | \\d+$|$| -)|(?<=status(?:_code)?[\"=: ]{1,3})(?<status2>[1-5]\\d\\d)\\b",
+    `(?<status>(?<![\\w.-])[1-5]\\d\\d)(?!\\w|\\.\\d)(?:${STATUS})`,
     "(?<level>\\b(?:FATAL|CRITICAL|ERROR|WARN|WARNING|NOTICE|INFO|DEBUG|TRACE)\\b)",
     "(?<key>\\b[A-Za-z_][\\w.-]*(?==[^=\\s]))",
     "(?<duration>\\b\\d+(?:\\.\\d+)?(?:ns|us|µs|ms|s|m|h|min)\\b)",
@@ -128,7 +137,7 @@ export function standsOut(text) {
 function kindOf(found) {
   const groups = Object.entries(found.groups ?? {}).find(([, value]) => value !== undefined);
   const name = groups?.[0] ?? "";
-  if (name.startsWith("status")) return `status s${found[0][0]}`;
+  if (name === "status") return `status s${found[0][0]}`;
   if (name === "stamp2") return "stamp";
   if (name === "level") return `level l-${levelWord(found[0])}`;
   return name;

@@ -52,6 +52,8 @@ export class World {
   base = "";
   /** @type {string[] | undefined} */
   args;
+  /** What the agent is started by, as `nice -n 5` would. @type {string[]} */
+  by = [];
 
   /** @param {string} name */
   log(name) {
@@ -63,7 +65,8 @@ export class World {
     this.args ??= args;
     const listen = this.base ? new URL(this.base).host : "127.0.0.1:0";
     const words = this.args.map((arg) => arg.replaceAll("@", this.folder));
-    const agent = spawn(AGENT, ["--listen", listen, "--log-level", "error", "--retry", "400ms", ...words], { stdio: ["ignore", "pipe", "inherit"] });
+    const [program, ...given] = [...this.by, AGENT, "--listen", listen, "--log-level", "error", "--retry", "400ms", ...words];
+    const agent = spawn(program, given, { stdio: ["ignore", "pipe", "inherit"] });
     this.agent = agent;
     const ended = once(agent, "exit").then(([code]) => Promise.reject(new Error(`the agent ended with ${code}`)));
     ended.catch(() => {});
@@ -81,7 +84,7 @@ export class World {
   }
 
   async stop() {
-    if (this.agent?.exitCode === null) await this.kill().catch(() => {});
+    if (this.agent?.exitCode === null && this.agent.signalCode === null) await this.kill().catch(() => {});
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }

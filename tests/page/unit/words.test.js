@@ -5,6 +5,7 @@ import { backoff, isFinal } from "../../../src/page/connection.js";
 import { fields, summary } from "../../../src/page/fields.js";
 import { countTimes, rowAt, stepFor, sum } from "../../../src/page/histogram.js";
 import { KEYS, actionOf } from "../../../src/page/keys.js";
+import { LogColours } from "../../../src/page/look.js";
 import { rowOf } from "../../../src/page/row.js";
 import { amount, clock, delta, shown, size, span } from "../../../src/page/time.js";
 import { searchWords } from "../../../src/page/bar.js";
@@ -34,14 +35,34 @@ test("it waits longer each time, with some chance in it, and never longer than h
 
 test("JSON is shown with its message first, and taken apart to terms that find it", () => {
   const line = '{"time":"x","level":"error","msg":"not paid","order":12,"user":{"name":"a \\"b\\""}}';
-  assert.deepEqual(summary(line), { message: "not paid", level: "error", rest: [["order", "12"], ["user", '{"name":"a \\"b\\""}']] });
+  assert.deepEqual(summary(line), { message: "not paid", level: "error", time: "x", rest: [["order", "12"], ["user", '{"name":"a \\"b\\""}']] });
   const all = fields(line);
   assert.deepEqual(all.map(({ name, value }) => [name, value]), [["time", "x"], ["level", "error"], ["msg", "not paid"], ["order", "12"], ["user.name", 'a "b"']]);
   for (const { pattern } of all) assert.equal(new RegExp(pattern.slice(1, -1)).test(line), true, pattern);
   assert.equal(new RegExp(all[3].pattern.slice(1, -1)).test('{"order": 12}'), true, "spaces do not matter");
   assert.equal(new RegExp(all[3].pattern.slice(1, -1)).test('{"order":123}'), false);
   assert.deepEqual(fields('a=1 b="two words"').map(({ name, value }) => [name, value]), [["a", "1"], ["b", "two words"]]);
+  assert.deepEqual(summary('{"ts":1,"level":null,"severity":30}'), { message: "", level: "30", time: "1", rest: [] });
   assert.equal(summary("{broken"), null);
+});
+
+test("logs in view have colours of their own while there are enough, and a name has the same one everywhere", () => {
+  const names = Array.from({ length: 8 }, (_, number) => `service-${number}/app.log`);
+  for (const several of [names, [...names].reverse()]) {
+    const colours = new LogColours();
+    const given = several.map((name) => colours.of(name));
+    assert.deepEqual([...given].sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert.deepEqual(several.map((name) => colours.of(name)), given, "and keep them");
+    assert.ok(colours.of("one more") < 8);
+    assert.deepEqual(several.map((name) => colours.of(name)), given);
+  }
+  assert.equal(new LogColours().of("web"), new LogColours().of("web"));
+  const colours = new LogColours();
+  for (const name of names) colours.of(name);
+  for (let row = 0; row < 1000; row++) colours.of(names[row % 7]);
+  colours.of("one more");
+  const given = [...names.slice(0, 7), "one more"].map((name) => colours.of(name));
+  assert.equal(new Set(given).size, 8, "what is long gone makes room");
 });
 
 test("a histogram counts every row once, by time and gravity", () => {
