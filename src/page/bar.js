@@ -156,8 +156,8 @@ export function emptyWords(find, query, status) {
   }
   const logs = (status?.logs ?? []).map((/** @type {any} */ log) => `${log.name}: ${log.path} ${log.error ? `can't be read: ${log.error}` : log.present ? "is empty" : "is not there yet"}`);
   const problems = (status?.problems ?? []).map((/** @type {any} */ problem) => `${problem.path}: ${problem.error}`);
+  const unmatched = (status?.unmatched ?? []).map((/** @type {string} */ pattern) => `${pattern}: no file fits it yet`);
   const list = make("ul", "");
-  list.append(...[...logs, ...problems].map((text) => make("li", "", text)));
-  if (logs.length + problems.length === 0) list.append(make("li", "", "No file fits the patterns that sidetail was started with. Files that appear are found by themselves."));
-  return [make("h2", "", "No line yet"), list, make("p", "", "To see it work without a log of your own: sidetail demo")];
+  list.append(...[...logs, ...problems, ...unmatched].map((text) => make("li", "", text)));
+  return [make("h2", "", "No line yet"), list, make("p", "", "Files that appear are found by themselves."), make("p", "", "To see it work without a log of your own: sidetail demo")];
 }

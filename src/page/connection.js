@@ -24,7 +24,7 @@ const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 30_000;
 /** Without a byte for so long a connection counts as dead: a heartbeat comes every 15 s. */
 const DEAD_MS = 50_000;
-/** The same before its first byte: a server answers within a second, and says so if it searches for longer. */
+/** The same before its first byte, and in a turn: a server answers within a second, and says so if it searches for longer. */
 const CONNECT_MS = 15_000;
 /** A clock that jumps so far means that the machine slept. */
 const SLEPT_MS = 10_000;
@@ -259,7 +259,7 @@ export class Connection {
     const slept = now - this.#asleepSince > SLEPT_MS;
     this.#asleepSince = now;
     const reading = this.#reads || this.state.kind === "connecting";
-    const patience = this.state.kind === "connecting" ? CONNECT_MS : DEAD_MS;
+    const patience = this.#held && this.state.kind !== "connecting" ? DEAD_MS : CONNECT_MS;
     if (reading && now - this.#lastByte > patience) this.#interrupt.abort();
     else if (slept && !reading) this.hurry();
     else if (slept && now - this.#lastByte > SLEPT_MS) this.#interrupt.abort();

@@ -81,9 +81,8 @@ class Ops {
     this.hits = this.look.selected = NaN;
     this.#jump = at;
     this.list.following = !at;
-    if (this.query.errors.length > 0) this.#refused(this.query.errors[0]);
     // Asked for first: how it will look is found out on its way.
-    else this.view.open(parameters(this.query, highlight), { at, since: this.query.since, until: this.query.until });
+    this.view.open(parameters(this.query, highlight), { at, since: this.query.since, until: this.query.until }, this.query.errors[0]);
     this.#names();
     this.#showLook();
   }
@@ -187,7 +186,7 @@ class Ops {
   }
 
   #state() {
-    this.#refused(this.query.errors[0] ?? this.view.refused);
+    this.#refused(this.view.refused);
     if (this.view.state.kind === "history" || (!this.view.attached && !this.behind)) this.#learnSoon();
     this.#showState();
   }
@@ -300,8 +299,7 @@ class Ops {
     const utc = this.look.time === "utc";
     byId("from").textContent = clock(buckets.from, utc).slice(0, 8);
     byId("to").textContent = clock(end, utc).slice(0, 8);
-    const more = view.older !== null || view.newer !== null;
-    canvas.title = `${amount(rows.size, "line")} that ${rows.size === 1 ? "is" : "are"} ${more ? "loaded; there may be more" : "there"}. Click to go to a time, drag to choose one.`;
+    canvas.title = `${amount(rows.size, "line")}, ${view.isWhole ? "all there are" : "those that are loaded; there may be more"}. Click to go to a time, drag to choose one.`;
     canvas.setAttribute("aria-label", `${amount(sum(buckets.all), "line")} from ${clock(buckets.from, utc)} to ${clock(end, utc)}, ${amount(sum(buckets.error), "error")}, ${amount(sum(buckets.warn), "warning")}`);
   }
 
@@ -322,9 +320,8 @@ class Ops {
     const where = rows.size > 0 ? `${grouped(list.from - rows.first + 1)}–${grouped(list.to - rows.first)} of ${amount(rows.size, "line")}` : "";
     byId("place").textContent = where + (where && view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
     const count = byId("count");
-    const more = view.older !== null || view.newer !== null;
-    count.textContent = finds(this.query) && !Number.isNaN(this.hits) ? grouped(this.hits) + (more ? "+" : "") : "";
-    count.title = more ? "So many of the lines that are loaded; there may be more" : "All that match";
+    count.textContent = finds(this.query) && !Number.isNaN(this.hits) ? grouped(this.hits) + (view.isWhole ? "" : "+") : "";
+    count.title = view.isWhole ? "All that match" : "Of the lines that are loaded; there may be more";
     byId("previous").hidden = byId("next").hidden = !finds(this.query);
     const empty = byId("empty");
     empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0 || !this.status;

@@ -92,14 +92,14 @@ export class View {
     return (this.#port = port);
   }
 
-  /** Shows something else. @param {URLSearchParams} filter @param {Where} where */
-  open(filter, where) {
+  /** Shows something else. @param {URLSearchParams} filter @param {Where} where @param {string} [refused] why that can't be asked for */
+  open(filter, where, refused = "") {
     this.#abort.abort();
     this.#abort = new AbortController();
     this.stop();
     this.#earliest = undefined;
     this.rows.folds = !["match", "exclude", "level", "event"].some((name) => filter.has(name));
-    Object.assign(this, { older: null, newer: null, attached: false, refused: "", searching: 0, loaded: false });
+    Object.assign(this, { older: null, newer: null, attached: false, refused, searching: 0, loaded: false });
     this.waiting = { lines: 0, bytes: 0 };
     this.#cuts = [];
     this.#liveFrom = Infinity;
@@ -112,9 +112,10 @@ export class View {
     this.#joined = false;
     this.#turn++;
     if (this.#port) this.ask({ type: "bye" });
-    this.state = { kind: "connecting" };
-    this.#attempt(() => this.#openPages()).then(() => this.#join());
+    this.state = refused ? { kind: "refused", why: refused } : { kind: "connecting" };
+    if (!refused) this.#attempt(() => this.#openPages()).then(() => this.#join());
     this.tell.changed("all");
+    this.tell.state();
   }
 
   /** How far from the present end it is, in bytes, about. @param {any[]} logs as `/logs` tells of them */
@@ -130,6 +131,11 @@ export class View {
     const { back, cursor } = this.seeking ?? { back: true, cursor: this.older ?? "" };
     const [before, behind] = bytesAround(logs, cursor);
     return { reached: back ? behind : before, all: before + behind };
+  }
+
+  /** Whether all there is is here. */
+  get isWhole() {
+    return this.older === null && this.newer === null;
   }
 
   /** Whether what arrives is not what comes next to what is here. */
@@ -161,6 +167,7 @@ export class View {
    */
   async find(filter, back) {
     const from = back ? this.older : this.newer;
+    if (!this.loaded) return undefined;
     if (from === null) return "";
     this.#stop = new AbortController();
     const { signal } = this.#stop;

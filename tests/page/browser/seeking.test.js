@@ -203,6 +203,12 @@ test("the box, the address and what is shown agree: going to live leaves a time,
   await says(page, "#hint", /Link copied/);
   const link = new URL(await page.evaluate(() => navigator.clipboard.readText()));
   assert.deepEqual([...link.searchParams.keys()], ["at"]);
+
+  // What can't be asked for shows nothing.
+  await find(page, "level:");
+  await says(page, "#refusal", /level: wants a value/);
+  await says(page, "#state", /^Request refused$/);
+  await page.locator(".row").waitFor({ state: "detached" });
 });
 
 test("the curl command begins at the first line in view, wherever that is", async () => {
@@ -283,6 +289,16 @@ test("keys go where they say: / to the box, Escape back to the lines, j and k to
   assert.equal(await page.locator("#find").inputValue(), "x", "what was in it is replaced");
 });
 
+test("where there is no log the patterns are named, and what is in the way", async () => {
+  const { world, context } = own;
+  fs.mkdirSync(path.join(world.folder, "more"));
+  fs.symlinkSync("loop.log", path.join(world.folder, "loop.log"));
+  const page = await open(context, await world.start(["@/more/*.log", "@/nonesuch/*.log", "web=@/loop.log"]));
+  await says(page, "#empty", /No line yet.*web: .*loop\.log can't be read: Too many levels.*more\/\*\.log: no file fits it yet.*nonesuch\/\*\.log: no file fits it yet/);
+  world.log("more/a.log").write(1);
+  await page.locator(".row.record").waitFor();
+});
+
 test("where nothing matches the filter is named; the histogram says of what it is", async () => {
   const { world, context } = own;
   const log = world.log("app.log");
@@ -290,7 +306,7 @@ test("where nothing matches the filter is named; the histogram says of what it i
   const page = await open(context, `${await world.start()}?q=level:error+nonesuch`);
   await says(page, "#empty", /No line matches level:error nonesuch.*New ones appear here/);
   await find(page, "");
-  await page.waitForFunction(() => /^1,100 lines that are loaded; there may be more\./.test(document.getElementById("histogram")?.title ?? ""));
+  await page.waitForFunction(() => /^1,100 lines, those that are loaded; there may be more\./.test(document.getElementById("histogram")?.title ?? ""));
   await find(page, "/order 1$/");
-  await page.waitForFunction(() => /^1 line that is there/.test(document.getElementById("histogram")?.title ?? ""));
+  await page.waitForFunction(() => /^1 line, all there are\./.test(document.getElementById("histogram")?.title ?? ""));
 });
