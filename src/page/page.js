@@ -159,6 +159,8 @@ class Ops {
   #changed(how) {
     if (how === "all") {
       this.#lastCount = this.rows.first;
+      // What was there is not new.
+      this.seen = this.rows.end;
       this.hits = NaN;
       if (!this.status) this.look.several = this.#areSeveral();
       this.#makeRoom();

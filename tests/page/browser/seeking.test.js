@@ -107,6 +107,7 @@ test("the next error and the next match are found wherever they are, or it is sa
   await says(page, "#hint", /^No later error$/);
   await page.keyboard.press("E");
   await says(page, ".row.selected", /order 20000/);
+  await says(page, "#live", /^[\d.]+ kB behind: skip to live$/);
   await page.keyboard.press("E");
   await says(page, ".row.selected", /order 500$/);
   await page.keyboard.press("E");
@@ -230,6 +231,20 @@ test("the curl command begins at the first line in view, wherever that is", asyn
   await page.locator(".row.selected").waitFor();
   const linked = await inView(page);
   assert.deepEqual(await printed(await copied(page), 20), linked.slice(0, 20));
+});
+
+test("of several logs the curl command gives all that is in view", async () => {
+  const { world, context } = own;
+  const line = (/** @type {string} */ log) => (/** @type {number} */ number) => `2026-11-22T10:${String(Math.floor(number / 60)).padStart(2, "0")}:${String(number % 60).padStart(2, "0")}.${log === "a" ? "100" : "600"}Z ${log} ${number}`;
+  for (const log of ["a", "b"]) world.log(`${log}.log`).write(1000, line(log));
+  const page = await open(context, `${await world.start()}?time=off`);
+  await until(page, (lines) => lines.length >= 1100, "history");
+  for (let turn = 0; turn < 20; turn++) await page.locator("#lines").press("PageUp");
+  const [first, ...rest] = await inView(page);
+  const lines = await printed(await copied(page), 1200);
+  const from = lines.findIndex((line) => line.endsWith(first));
+  assert.ok(from >= 0 && from < 1000, `the first line in view is line ${from}`);
+  for (const one of rest) assert.ok(lines.slice(from).some((line) => line.endsWith(one)), one);
 });
 
 test("where a token is asked for the curl command says where to put it", async () => {
