@@ -189,7 +189,7 @@ test("the box, the address and what is shown agree: going to live leaves a time,
   await find(page, `since:${at(1000)} until:${at(1400)}`);
   const range = await until(page, (lines) => lines.length >= 400, "a range");
   await page.locator(".row", { hasText: "line 1002" }).click();
-  await page.waitForFunction(() => new URL(location.href).searchParams.has("at"));
+  await page.waitForFunction(() => new URL(location.href).searchParams.get("at") === /** @type {HTMLElement} */ (document.querySelector(".row.selected")).dataset.id);
   await page.reload();
   await says(page, ".row.selected", /line 1002$/);
   await says(page, "#state", /^Up to a time, not live$/);
