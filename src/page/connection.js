@@ -2,7 +2,7 @@
 // hides why it failed. Goes on after the last id by itself; waits longer each time it fails.
 //
 //   held: one answer that never ends.
-//   by turns: every second what came meanwhile, in an answer that ends. Nothing but the delay differs.
+//   by turns: every second what came meanwhile, in an answer that ends. Records and gaps are the same.
 
 import { SERVER_EVENTS, rowOfNotice, rowOfRecord } from "./row.js";
 import { SseParser } from "./sse.js";
