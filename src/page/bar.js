@@ -158,6 +158,8 @@ export function emptyWords(find, query, status) {
   const problems = (status?.problems ?? []).map((/** @type {any} */ problem) => `${problem.path}: ${problem.error}`);
   const unmatched = (status?.unmatched ?? []).map((/** @type {string} */ pattern) => `${pattern}: no file fits it yet`);
   const list = make("ul", "");
-  list.append(...[...logs, ...problems, ...unmatched].map((text) => make("li", "", text)));
+  const all = [...logs, ...problems, ...unmatched];
+  // Whom not all was granted is told of no patterns.
+  list.append(...(all.length > 0 ? all : ["There is no log yet that you may read."]).map((text) => make("li", "", text)));
   return [make("h2", "", "No line yet"), list, make("p", "", "Files that appear are found by themselves."), make("p", "", "To see it work without a log of your own: sidetail demo")];
 }

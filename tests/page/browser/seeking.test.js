@@ -261,6 +261,16 @@ test("where a token is asked for the curl command says where to put it", async (
   assert.deepEqual(await printed(command, 5, { SIDETAIL_TOKEN: "0123456789abcdef" }), log.written);
 });
 
+test("who may read no log that is there is told so, and not what others may read", async () => {
+  const { world, context } = own;
+  world.log("app.log").write(5);
+  fs.writeFileSync(path.join(world.folder, "tokens"), "oncall 0123456789abcdef web*\n");
+  const page = await open(context, await world.start(["@/*.log", "@/more/*.log", "--token-file", "@/tokens"]));
+  await page.fill("#token", "0123456789abcdef");
+  await page.click("button");
+  await says(page, "#empty", /^No line yetThere is no log yet that you may read\./);
+});
+
 test("times that say how long ago change in place: a selection and the focus stay", async () => {
   const { world, context } = own;
   const start = Date.now();
