@@ -44,11 +44,12 @@ export function write(address) {
  * @param {string} base the address of the server, with a slash at the end
  * @param {URLSearchParams} filter
  * @param {Record<string, string>} where it starts
+ * @param {boolean} token whether the server asks for one: the page does not know it
  */
-export function curl(base, filter, where) {
+export function curl(base, filter, where, token) {
   const parameters = new URLSearchParams(filter);
   for (const [name, value] of Object.entries(where)) parameters.set(name, value);
   // `+` for a space is right in a query; everything else that a shell knows is encoded but the quote.
   const query = parameters.toString().replaceAll("'", "%27");
-  return `curl -N '${base}tail${query ? `?${query}` : ""}'`;
+  return `curl -N ${token ? '-H "Authorization: Bearer $SIDETAIL_TOKEN" ' : ""}'${base}tail${query ? `?${query}` : ""}'`;
 }

@@ -1,6 +1,7 @@
 // What the page says of itself: the state of the connection in words, the title, marks over what was found.
 
 import { ERROR } from "./row.js";
+import { finds } from "./find.js";
 import { amount, grouped, size, span } from "./time.js";
 import { make } from "./look.js";
 
@@ -31,21 +32,22 @@ export class Bar {
     const state = this.#byId("state");
     if (state.textContent !== words) state.textContent = words;
     state.dataset.kind = this.#byId("progress").dataset.kind = view.state.kind;
-    this.#byId("progress").classList.toggle("busy", view.searching > 0 || view.state.kind === "history");
+    this.#byId("progress").classList.toggle("busy", view.seeking !== null || view.searching > 0 || view.state.kind === "history");
   }
 
   /** How a search for older rows gets on, once somebody waits for it. @param {import("./view.js").View} view @param {any[]} logs as `/logs` tells of them */
   search(view, logs) {
-    const ms = view.searching ? Date.now() - view.searching : 0;
+    const began = view.seeking?.began || view.searching;
+    const ms = began ? Date.now() - began : 0;
     const { reached, all } = ms > SOON_MS ? view.searched(logs) : { reached: 0, all: 0 };
-    this.#byId("older").textContent = ms > SOON_MS ? searchWords(ms, reached, all) : "";
+    this.#byId("older").textContent = ms > SOON_MS ? searchWords(ms, reached, all, view.seeking) : "";
     this.#byId("progress").classList.toggle("part", all > 0);
     this.#byId("progress").style.setProperty("--part", all > 0 ? `${(100 * reached) / all}%` : "");
   }
 
   /** Says something for a moment. @param {string} words */
   say(words) {
-    this.#byId("hint").textContent = words;
+    this.#byId("hint").textContent = this.#byId("said").textContent = words;
     clearTimeout(this.#saying);
     this.#saying = /** @type {any} */ (setTimeout(() => (this.#byId("hint").textContent = ""), 3000));
   }
@@ -120,6 +122,7 @@ function ranges(element, marks) {
 export function wordsOf(state, behind, loading, now = Date.now()) {
   const seconds = "until" in state ? Math.max(1, Math.ceil((state.until - now) / 1000)) : 0;
   if (state.kind === "connecting") return "Connecting";
+  if (state.kind === "past") return "Up to a time, not live";
   if (state.kind === "refused") return "Request refused";
   if (state.kind === "busy") return `The server has no room; asking again in ${seconds} s`;
   if (state.kind === "waiting") return `${state.failures > 3 ? "Agent away" : "Reconnecting"}: again in ${seconds} s`;
@@ -131,27 +134,32 @@ export function wordsOf(state, behind, loading, now = Date.now()) {
  * @param {number} ms for which it has been searched
  * @param {number} reached in bytes
  * @param {number} all in bytes; 0 or NaN where it is not known
+ * @param {{back: boolean} | null} [seeking] what can be stopped
  */
-export function searchWords(ms, reached, all) {
-  if (all > 0) return `Searching older lines: ${size(reached)} of ${size(all)}`;
-  return `Searching older lines${ms > 2000 ? ` for ${span(ms)}` : ""} …`;
+export function searchWords(ms, reached, all, seeking) {
+  const what = `Searching ${seeking?.back === false ? "newer" : "older"} lines`;
+  const far = all > 0 ? `: ${size(reached)} of ${size(all)}` : `${ms > 2000 ? ` for ${span(ms)}` : ""} …`;
+  return what + far + (seeking ? " (Esc stops)" : "");
 }
 
 /**
  * Why there is nothing to see.
+ * @param {string} find what is in the box
  * @param {import("./find.js").Query} query
  * @param {any} status as `/logs` tells; null where that is not known
  * @returns {HTMLElement[]}
  */
-export function emptyWords(query, status) {
-  const filtered = query.terms.length + query.events.length + Number(query.level !== "") > 0;
-  if (filtered || query.since || query.until) {
-    return [make("h2", "", "No line matches"), make("p", "", "New ones appear here as they are written."), make("button", "", "Show all lines")];
+export function emptyWords(find, query, status) {
+  if (finds(query) || query.since || query.until) {
+    const later = query.until ? "No more are looked for." : "New ones appear here as they are written.";
+    return [make("h2", "", `No line matches ${find}`), make("p", "", `All that is there was searched. ${later}`), make("button", "", "Show all lines")];
   }
   const logs = (status?.logs ?? []).map((/** @type {any} */ log) => `${log.name}: ${log.path} ${log.error ? `can't be read: ${log.error}` : log.present ? "is empty" : "is not there yet"}`);
   const problems = (status?.problems ?? []).map((/** @type {any} */ problem) => `${problem.path}: ${problem.error}`);
+  const unmatched = (status?.unmatched ?? []).map((/** @type {string} */ pattern) => `${pattern}: no file fits it yet`);
   const list = make("ul", "");
-  list.append(...[...logs, ...problems].map((text) => make("li", "", text)));
-  if (logs.length + problems.length === 0) list.append(make("li", "", "No file fits the patterns that sidetail was started with. Files that appear are found by themselves."));
-  return [make("h2", "", "No line yet"), list, make("p", "", "To see it work without a log of your own: sidetail demo")];
+  const all = [...logs, ...problems, ...unmatched];
+  // Whom not all was granted is told of no patterns.
+  list.append(...(all.length > 0 ? all : ["There is no log yet that you may read."]).map((text) => make("li", "", text)));
+  return [make("h2", "", "No line yet"), list, make("p", "", "Files that appear are found by themselves."), make("p", "", "To see it work without a log of your own: sidetail demo")];
 }

@@ -1,30 +1,39 @@
 // One stream that is read for as long as somebody wants it: by fetch, since EventSource takes a tenth of the events and
 // hides why it failed. Goes on after the last id by itself; waits longer each time it fails.
+//
+//   held: one answer that never ends.
+//   by turns: every second what came meanwhile, in an answer that ends. Records and gaps are the same.
 
 import { SERVER_EVENTS, rowOfNotice, rowOfRecord } from "./row.js";
 import { SseParser } from "./sse.js";
 
 /** @typedef {import("./row.js").Row} Row */
 /**
- * @typedef {{kind: "connecting"} | {kind: "history", cursor: string} | {kind: "live"} | {kind: "busy", until: number}
+ * @typedef {{kind: "connecting"} | {kind: "past"} | {kind: "history", cursor: string} | {kind: "live"} | {kind: "busy", until: number}
  *   | {kind: "waiting", until: number, failures: number} | {kind: "refused", why: string}} State
- *   `until` is a time in milliseconds since 1970
+ *   `past` is what ends at a time, and has no stream; `until` is a time in milliseconds since 1970
  */
 /**
  * @typedef {object} Listener
  * @property {(rows: Row[]) => void} rows
  * @property {(state: State) => void} state
- * @property {(cursor: string, resumed: boolean) => void} hello the stream stands at this id
+ * @property {(cursor: string) => void} hello the stream stands at this id
  */
 
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 30_000;
 /** Without a byte for so long a connection counts as dead: a heartbeat comes every 15 s. */
 const DEAD_MS = 50_000;
-/** The same before its first byte: a server answers within a second, and says so if it searches for longer. */
+/** The same before its first byte, and in a turn: a server answers within a second, and says so if it searches for longer. */
 const CONNECT_MS = 15_000;
 /** A clock that jumps so far means that the machine slept. */
 const SLEPT_MS = 10_000;
+/** By turns it is asked so often, for so many records, and for no longer than this at a time. */
+const ROUND_MS = 1000;
+const TURN_RECORDS = 10_000;
+const TURN_MS = 2000;
+/** Why an answer is ended that may go on another time. */
+const YIELDS = "yields";
 /** Rows are handed on so often, and not more at a time. */
 const FLUSH_MS = 40;
 const FLUSH_ROWS = 1000;
@@ -62,8 +71,22 @@ export async function refusal(answer) {
   }
 }
 
+/** Lets one after the other, in the order in which they come. */
+export class Turns {
+  #last = Promise.resolve();
+
+  /** @returns {Promise<() => void>} to be called when the turn is over */
+  take() {
+    const before = this.#last;
+    let over = () => {};
+    this.#last = new Promise((done) => (over = done));
+    return before.then(() => over);
+  }
+}
+
 export class Connection {
   #lastId = "";
+  #held = true;
   #retry = 1000;
   #failures = 0;
   #closed = false;
@@ -77,12 +100,21 @@ export class Connection {
   /** @type {State} */
   state = { kind: "connecting" };
 
-  /** @param {string} url @param {Listener} tell */
-  constructor(url, tell) {
+  /** @param {string} url @param {Listener} tell @param {Turns} [turns] of those that are not held */
+  constructor(url, tell, turns = new Turns()) {
     this.url = url;
     this.tell = tell;
+    this.turns = turns;
     this.watch = setInterval(() => this.#watch(), 1000);
-    this.#run();
+    // Whether it is held is said at once.
+    Promise.resolve().then(() => this.#run());
+  }
+
+  /** @param {boolean} held whether one answer goes on for ever, or it has a turn now and then */
+  hold(held) {
+    if (held === this.#held) return;
+    this.#held = held;
+    if (!("until" in this.state)) this.#interrupt.abort(YIELDS);
   }
 
   /** The id of the last event, handed on or not; empty before the first. */
@@ -113,61 +145,91 @@ export class Connection {
 
   async #run() {
     while (!this.#closed) {
-      this.#interrupt = new AbortController();
-      this.#set({ kind: "connecting" });
+      const held = this.#held;
+      const over = held ? () => {} : await this.turns.take();
+      const { signal } = (this.#interrupt = new AbortController());
       /** @type {State | null} */
       let next = null;
       try {
-        next = await this.#read();
+        if (this.#closed || held !== this.#held) continue;
+        if (!this.#reads) this.#set({ kind: "connecting" });
+        next = await this.#read(held);
       } catch {
         // Cut, refused or silent: all the same.
+      } finally {
+        over();
       }
       this.flush();
       if (this.#closed) return;
       if (next?.kind === "refused") return this.#set(next);
-      await this.#wait(next);
+      if (next?.kind === "live" || next?.kind === "history") await this.#hadTurn(next);
+      else if (signal.reason !== YIELDS) await this.#wait(next);
     }
   }
 
+  get #reads() {
+    return this.state.kind === "live" || this.state.kind === "history";
+  }
+
+  /** @param {State} next whether that was all */
+  async #hadTurn(next) {
+    this.#failures = 0;
+    if (next.kind !== this.state.kind) this.#set(next);
+    if (next.kind === "live") await this.#pause(ROUND_MS);
+  }
+
   /** @param {State | null} next */
-  async #wait(next) {
+  #wait(next) {
     this.#failures++;
     const wait = next?.kind === "busy" ? this.#retry : backoff(this.#failures, this.#retry, Math.random());
-    this.#interrupt = new AbortController();
     const until = Date.now() + wait;
     this.#set(next?.kind === "busy" ? { kind: "busy", until } : { kind: "waiting", until, failures: this.#failures });
+    return this.#pause(wait);
+  }
+
+  /** @param {number} ms unless something ends it */
+  async #pause(ms) {
+    this.#interrupt = new AbortController();
     await new Promise((done) => {
-      const timer = setTimeout(done, wait);
+      const timer = setTimeout(done, ms);
       this.#interrupt.signal.addEventListener("abort", () => [clearTimeout(timer), done(null)]);
     });
   }
 
-  /** Reads one answer to its end. @returns {Promise<State | null>} what to do next, if it says so */
-  async #read() {
-    this.#lastByte = Date.now();
+  /** Reads one answer to its end. @param {boolean} held @returns {Promise<State | null>} what to do next, if it says so; after a turn, whether that was all */
+  async #read(held) {
+    const began = (this.#lastByte = Date.now());
     /** @type {Record<string, string>} */
     const headers = { Accept: "text/event-stream" };
     if (this.#lastId) headers["Last-Event-ID"] = this.#lastId;
-    const answer = await fetch(this.url, { headers, cache: "no-store", signal: this.#interrupt.signal });
+    const url = held ? this.url : `${this.url}&follow=false&limit=${TURN_RECORDS}`;
+    const answer = await fetch(url, { headers, cache: "no-store", signal: this.#interrupt.signal });
     if (isFinal(answer.status)) return { kind: "refused", why: await refusal(answer) };
-    if (!answer.ok || !answer.body) throw new Error(`status ${answer.status}`);
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
     const resumed = this.#lastId !== "";
     const parser = new SseParser();
     parser.lastEventId = this.#lastId;
     const decoder = new TextDecoder();
-    const reader = answer.body.getReader();
+    let records = 0;
     /** @type {State | null} */
     let next = null;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return next;
+    // Where nothing came meanwhile the answer has no body.
+    const reader = answer.body?.getReader();
+    for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
       this.#lastByte = Date.now();
-      parser.push(decoder.decode(value, { stream: true }), (event) => {
+      parser.push(decoder.decode(part.value, { stream: true }), (event) => {
         if (event.event === "busy") next = { kind: "busy", until: 0 };
+        if (!SERVER_EVENTS.has(event.event)) records++;
         this.#take(event, resumed);
       });
       this.#retry = parser.retry ?? this.#retry;
+      if (held || this.#lastByte - began < TURN_MS) continue;
+      this.#interrupt.abort(YIELDS);
+      records = TURN_RECORDS;
+      break;
     }
+    if (held || next) return next;
+    return records < TURN_RECORDS ? { kind: "live" } : { kind: "history", cursor: this.#lastId };
   }
 
   /** @param {import("./sse.js").SseEvent} event @param {boolean} resumed */
@@ -177,8 +239,8 @@ export class Connection {
     else if (event.event === "hello") {
       this.#failures = 0;
       this.flush();
-      this.tell.hello(event.id, resumed);
-      this.#set(resumed ? { kind: "history", cursor: event.id } : { kind: "live" });
+      this.tell.hello(event.id);
+      if (!this.#reads) this.#set(resumed ? { kind: "history", cursor: event.id } : { kind: "live" });
     } else if (event.event === "live") this.#set({ kind: "live" });
     else if (event.event === "pos") {
       // Where nothing matches only this tells how far it is.
@@ -196,8 +258,8 @@ export class Connection {
     const now = Date.now();
     const slept = now - this.#asleepSince > SLEPT_MS;
     this.#asleepSince = now;
-    const reading = this.state.kind === "live" || this.state.kind === "history" || this.state.kind === "connecting";
-    const patience = this.state.kind === "connecting" ? CONNECT_MS : DEAD_MS;
+    const reading = this.#reads || this.state.kind === "connecting";
+    const patience = this.#held && this.state.kind !== "connecting" ? DEAD_MS : CONNECT_MS;
     if (reading && now - this.#lastByte > patience) this.#interrupt.abort();
     else if (slept && !reading) this.hurry();
     else if (slept && now - this.#lastByte > SLEPT_MS) this.#interrupt.abort();

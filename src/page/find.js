@@ -64,6 +64,11 @@ function take(query, found) {
   }
 }
 
+/** @param {Query} query @returns {boolean} whether it asks for what lines say, and not only for where and when they were written */
+export function finds({ terms, events, level }) {
+  return terms.length + events.length > 0 || level !== "";
+}
+
 /** @type {Record<string, string>} */
 const EXAMPLES = { level: "level:warn", log: "log:web", event: "event:update", since: "since:15m", until: "until:5m" };
 

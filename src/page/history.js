@@ -20,9 +20,10 @@ export class Refused extends Error {}
  * @param {URLSearchParams} filter
  * @param {Record<string, string>} where such as `{before: id, tail: "500"}`
  * @param {AbortSignal} signal
+ * @param {(cursor: string) => void} [reached] told how far it is, while it goes on
  * @returns {Promise<Page>}
  */
-export async function page(filter, where, signal) {
+export async function page(filter, where, signal, reached) {
   const parameters = new URLSearchParams(filter);
   for (const [name, value] of Object.entries({ ...where, follow: "false", data: "json" })) parameters.set(name, value);
   const url = new URL(`events?${parameters}`, document.baseURI);
@@ -32,11 +33,11 @@ export async function page(filter, where, signal) {
   if (answer.status === 204) return empty;
   if (isFinal(answer.status)) throw new Refused(await refusal(answer));
   if (!answer.ok) throw new Error(`status ${answer.status}`);
-  return pageOf(answer, empty);
+  return pageOf(answer, empty, reached);
 }
 
-/** @param {Response} answer @param {Page} page */
-async function pageOf(answer, page) {
+/** @param {Response} answer @param {Page} page @param {(cursor: string) => void} [reached] */
+async function pageOf(answer, page, reached) {
   const parser = new SseParser();
   const take = (/** @type {import("./sse.js").SseEvent} */ event) => {
     if (event.event === "busy") throw new Error("busy");
@@ -47,6 +48,11 @@ async function pageOf(answer, page) {
       page.records++;
     } else if (event.event === "gap") page.rows.push(/** @type {Row} */ (rowOfNotice("gap", event.data, event.id)));
   };
-  parser.push(await answer.text(), take);
+  const reader = reached && answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+  if (!reader) parser.push(await answer.text(), take);
+  for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+    parser.push(part.value, take);
+    reached?.(page.end);
+  }
   return { ...page, rows: page.rows.length > 1 ? byTime(page.rows) : page.rows };
 }

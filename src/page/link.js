@@ -23,7 +23,7 @@ export function connect(failed) {
 /** A hub in the page itself. @returns {Port} */
 export function here() {
   const channel = new MessageChannel();
-  new Hub().join(channel.port1);
+  new Hub(true).join(channel.port1);
   return channel.port2;
 }
 

@@ -109,9 +109,9 @@ export class List {
     this.schedule();
   }
 
-  /** The element of a row, while it is near the view. @param {number} number */
-  element(number) {
-    return this.#shown.get(number);
+  /** Does something with every row that is in the document. @param {(element: HTMLElement, row: Row) => void} work */
+  each(work) {
+    for (const [number, element] of this.#shown) work(element, /** @type {Row} */ (this.rows.get(number)));
   }
 
   /** Paints in the next frame; a hidden tab has none. */

@@ -1,8 +1,9 @@
 //! The browser page, embedded in the program: one HTML file, its style sheet and its modules. Plain files without a build
 //! step; they never load anything from another host and never need an inline script or style. Comments and
-//! indentation stay here, and the modules travel as one.
+//! indentation stay here, private names are short there, and the modules travel as one.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
+use std::iter;
 use std::sync::{LazyLock, OnceLock};
 
 use miniz_oxide::deflate::compress_to_vec;
@@ -74,9 +75,9 @@ pub const FIRST_LINES: &str = "<events?before=end&tail=100&follow=false&data=jso
 /// What the page loads.
 pub static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
-        Asset::new("assets/page.css", CSS, bare_style(include_str!("page.css"))),
+        Asset::new("assets/page.css", CSS, style(include_str!("page.css"))),
         Asset::new("assets/page.js", JS, joined(MODULES)),
-        Asset::new("assets/login.css", CSS, bare_style(include_str!("login.css"))),
+        Asset::new("assets/login.css", CSS, style(include_str!("login.css"))),
     ]
 });
 
@@ -128,59 +129,104 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// Modules as one: a chain of requests would take most of the time until the first lines are there. No two of them may
 /// have a name of their own in common, and each import is a line.
 fn joined(modules: &[(&str, &str)]) -> String {
-    let code: String = modules.iter().map(|(_, text)| bare_code(text)).collect();
-    let lines = code.lines().filter(|line| !line.starts_with("import "));
-    lines.flat_map(|line| [line.strip_prefix("export ").unwrap_or(line), "\n"]).collect()
+    let code: String = modules.iter().flat_map(|(_, text)| [text, "\n"]).collect();
+    let code = without_comments(&code);
+    let lines = lines(&code).filter(|line| !line.starts_with("import "));
+    let mut names = HashMap::new();
+    ended(lines.map(|line| dense_script(line.strip_prefix("export ").unwrap_or(line), &mut names)))
 }
 
-/// What may stand without the spaces around it, in scripts as in style sheets.
-const SPACED: [&str; 20] = [
-    " => ", " === ", " !== ", " = ", " && ", " || ", " ? ", " : ", ", ", ": ", "; ", " {", "{ ", " }", "} ", " < ", " > ",
-    " <= ", " >= ", " ?? ",
-];
-/// The same, in scripts only.
-const SPACED_IN_CODE: [&str; 3] = [" (", ") ", " ["];
-
-/// A module without comments and needless spaces.
-fn bare_code(text: &str) -> String {
-    bare(text, &[&SPACED[..], &SPACED_IN_CODE].concat())
+/// A style sheet without comments and needless spaces.
+fn style(text: &str) -> String {
+    ended(lines(&without_comments(text)).map(dense_style))
 }
 
-/// A style sheet without comments, needless spaces and semicolons. Each of its lines ends a rule, a declaration or a selector.
-fn bare_style(text: &str) -> String {
-    bare(text, &SPACED).replace('\n', "").replace(";}", "}")
-}
-
-/// A text without comments and without what is `spaced` needlessly. No literal in it holds what looks like a comment, or goes
-/// over several lines.
-fn bare(text: &str, spaced: &[&str]) -> String {
+/// A module or style sheet without the comments that may go over several lines. No text in it holds what looks like a comment.
+fn without_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("/*") {
         out.push_str(&rest[..start]);
         rest = rest[start..].split_once("*/").map_or("", |(_, after)| after);
     }
-    out.push_str(rest);
-    let lines = out.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
-    lines.flat_map(|line| [dense(line, spaced), "\n".into()]).collect()
+    out + rest
 }
 
-/// A line without spaces that mean nothing. Literals in it stay as they are, and so does a line that may hold a regular
-/// expression, what looks like the end of a literal, or one in another.
-fn dense<'l>(line: &'l str, spaced: &[&str]) -> Cow<'l, str> {
-    if line.contains(['/', '\\']) || line.matches('`').count() > 2 {
-        return line.into();
+/// Lines that are not empty and no comment, without indentation. No text in them goes over several lines.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"))
+}
+
+/// Lines beside each other where it is clear that they end, else one below the other. What ends before a brace needs no `;`.
+fn ended(lines: impl Iterator<Item = String>) -> String {
+    let mut out = String::new();
+    for line in lines {
+        if line.starts_with(['}', ')', ']']) {
+            out.truncate(out.trim_end_matches('\n').len());
+        }
+        if line.starts_with('}') && out.ends_with(';') {
+            out.pop();
+        }
+        out.push_str(&line);
+        if !line.ends_with([';', '{', ',', '}', '(', '[']) {
+            out.push('\n');
+        }
     }
-    let code = |part: &str| spaced.iter().fold(part.to_owned(), |part, spaced| part.replace(spaced, spaced.trim()));
-    let (mut out, mut rest) = (String::with_capacity(line.len()), line);
-    while let Some(start) = rest.find(['"', '\'', '`']) {
-        let (before, literal) = rest.split_at(start);
-        let Some(end) = literal[1..].find(&literal[..1]) else { return line.into() };
-        let (literal, after) = literal.split_at(end + 2);
-        out.extend([&code(before), literal]);
-        rest = after;
+    out
+}
+
+/// What may stand in a style sheet without the spaces around it.
+const SPACED: [&str; 6] = [", ", ": ", " {", "{ ", "; ", " }"];
+
+/// A line of a style sheet without spaces that mean nothing.
+fn dense_style(line: &str) -> String {
+    let code = |part: &str| SPACED.iter().fold(part.to_owned(), |part, spaced| part.replace(spaced, spaced.trim()));
+    let parts = line.split('"').enumerate().map(|(at, part)| if at % 2 == 0 { code(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("\"").replace(";}", "}")
+}
+
+/// A line of a script without spaces that mean nothing, and with short private names, `names` so far. Texts and regular
+/// expressions in it stay as they are.
+fn dense_script(line: &str, names: &mut HashMap<String, String>) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || "_$#".contains(c);
+    let mut out = String::with_capacity(line.len());
+    // What has begun and not ended: a text by its quote, an expression by `/`, a class in it by `[`, code in a text by `{`.
+    let mut open = vec!['{'];
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        let (inside, next) = (open.last().copied().unwrap_or('{'), chars.peek().copied().unwrap_or('\n'));
+        let before = out.chars().next_back().unwrap_or('\n');
+        match (inside, c) {
+            ('{', ' ') if !(is_word(before) && is_word(next) || before == next && "+-".contains(next)) => continue,
+            ('{', '#') => {
+                let name = iter::from_fn(|| chars.next_if(|c| is_word(*c))).collect();
+                let number = names.len();
+                out.push('#');
+                out.push_str(names.entry(name).or_insert_with(|| letters(number)));
+                continue;
+            }
+            ('{', '"' | '\'' | '`' | '{') => open.push(c),
+            ('{', '/') if !is_word(before) && !")]".contains(before) || out.ends_with("return") => open.push(c),
+            ('{', '}') | ('/', '/') | ('[', ']') => drop(open.pop()),
+            ('/', '[') => open.push(c),
+            ('`', '{') if before == '$' => open.push(c),
+            ('"' | '\'' | '`', _) if c == inside => drop(open.pop()),
+            ('"' | '\'' | '`' | '/' | '[', '\\') => {
+                out.push(c);
+                out.extend(chars.next());
+                continue;
+            }
+            _ => (),
+        }
+        out.push(c);
     }
-    (out + &code(rest)).into()
+    out
+}
+
+/// A number as letters: a, b, … z, aa, ba.
+fn letters(number: usize) -> String {
+    let letter = char::from(b'a' + (number % 26) as u8);
+    if number < 26 { letter.into() } else { format!("{letter}{}", letters(number / 26 - 1)) }
 }
 
 #[cfg(test)]
@@ -229,7 +275,7 @@ mod tests {
             }
         }
         let joined = joined(MODULES);
-        assert!(!joined.contains("\nimport ") && !joined.contains("\nexport "));
+        assert!(!joined.contains("import ") && !joined.contains("export "));
     }
 
     /// What a module declares at its top.
@@ -266,14 +312,20 @@ mod tests {
     #[test]
     fn comments_and_indentation_are_left_out() {
         let text = "// a\n/** b */\n/**\n * c\n */\nlet d = 1; // e\n  /** @type {F} */ (g).h();\n\n";
-        assert_eq!(bare_code(text), "let d = 1; // e\n(g).h();\n");
-        let texts = "if (a === \"b, c\" && d) e = [\"f = g\", h];\nlet i = 'j = k';\n";
-        assert_eq!(bare_code(texts), "if(a===\"b, c\"&&d)e=[\"f = g\",h];\nlet i='j = k';\n");
-        let nested = "a = `b, ${c === \"d\" ? `e, f` : \"\"}`;\n";
-        assert_eq!(bare_code(nested), nested);
-        assert_eq!(bare_code("a = `b, ${c}`, \"it's, d\";"), "a=`b, ${c}`,\"it's, d\";\n");
-        assert_eq!(bare_code("a = \"it's, b;"), "a = \"it's, b;\n");
-        assert_eq!(bare_style("@media (m: n) and (o: p) { q (r) { s: t } }"), "@media (m:n) and (o:p){q (r){s:t}}");
-        assert_eq!(bare_style(".l > .m {\n  n: o; p: calc(1ch + 2px);\n}\n"), ".l>.m{n:o;p:calc(1ch + 2px)}");
+        assert_eq!(joined(&[("", text), ("", "import h;\nexport i(\n)\n")]), "let d=1;//e\n(g).h();i()\n");
+        let block = "if (a) {\n  b([\n    c\n  ]);\n}\nelse d()\ne";
+        assert_eq!(joined(&[("", block)]), "if(a){b([c])}else d()\ne\n");
+        for (line, dense) in [
+            ("if (a === \"b, c\" && d) e = [\"f = g\", h];", "if(a===\"b, c\"&&d)e=[\"f = g\",h];"),
+            ("let i = 'j = \\' k' + - -l + +m;", "let i='j = \\' k'+- -l+ +m;"),
+            ("return n ? `o = ${ p + ` ${ { q: 1 }.q } r` } s` : t;", "return n?`o = ${p+` ${{q:1}.q} r`} s`:t;"),
+            ("x = /a [/ ] b\\/ c/.test(y) && z / 2 / 3;", "x=/a [/ ] b\\/ c/.test(y)&&z/2/3;"),
+            ("static #abc = new B('#abc').#d + this.#abc;", "static #a=new B('#abc').#b+this.#a;"),
+            ("return / a/;", "return/ a/;"),
+        ] {
+            assert_eq!(dense_script(line, &mut HashMap::new()), dense);
+        }
+        assert_eq!([0, 25, 26, 51, 52, 701].map(letters), ["a", "z", "aa", "za", "ab", "zz"]);
+        assert_eq!(dense_style("a .b, c { d: \"e, f\" 1px; }"), "a .b,c{d:\"e, f\" 1px}");
     }
 }

@@ -4,7 +4,7 @@
 import { curl, read, write } from "./address.js";
 import { LOGGED_OUT } from "./connection.js";
 import { Selecting } from "./copy.js";
-import { matcher, marks, parameters, parse, quoted, toggled, withField } from "./find.js";
+import { finds, matcher, marks, parameters, parse, quoted, toggled, withField } from "./find.js";
 import { countTimes, draw, rowAt, sum } from "./histogram.js";
 import { recall, recallMarks, remember, rememberMarks } from "./keep.js";
 import { KEYS, actionOf, keyName } from "./keys.js";
@@ -13,7 +13,7 @@ import { List } from "./list.js";
 import { Look, make } from "./look.js";
 import { ERROR, ownPosition } from "./row.js";
 import { Bar, emptyWords } from "./bar.js";
-import { TIME_MODES, amount, clock, grouped, size } from "./time.js";
+import { TIME_MODES, amount, clock, grouped, shown, size } from "./time.js";
 import { View } from "./view.js";
 import { work } from "./worker.js";
 
@@ -33,7 +33,8 @@ class Ops {
   logs = [];
   /** The row after the last that was in view. */
   seen = 0;
-  hits = 0;
+  /** How many of the rows are hits; NaN until they are counted. */
+  hits = NaN;
   /** @type {import("./histogram.js").Buckets | null} */
   buckets = null;
   /** @type {[number, number] | null} */
@@ -76,13 +77,12 @@ class Ops {
     byId("mode").setAttribute("aria-pressed", highlight);
     this.matches = this.query.terms.length > 0 ? matcher(this.query) : () => false;
     this.marks = marks(this.query);
-    this.hits = this.seen = 0;
-    this.look.selected = NaN;
+    this.seen = 0;
+    this.hits = this.look.selected = NaN;
     this.#jump = at;
     this.list.following = !at;
-    if (this.query.errors.length > 0) this.#refused(this.query.errors[0]);
     // Asked for first: how it will look is found out on its way.
-    else this.view.open(parameters(this.query, highlight), { at, since: this.query.since, until: this.query.until });
+    this.view.open(parameters(this.query, highlight), { at, since: this.query.since, until: this.query.until }, this.query.errors[0]);
     this.#names();
     this.#showLook();
   }
@@ -159,7 +159,9 @@ class Ops {
   #changed(how) {
     if (how === "all") {
       this.#lastCount = this.rows.first;
-      this.hits = 0;
+      // What was there is not new.
+      this.seen = this.rows.end;
+      this.hits = NaN;
       if (!this.status) this.look.several = this.#areSeveral();
       this.#makeRoom();
     }
@@ -169,7 +171,7 @@ class Ops {
       this.#jump = "";
       if (number !== undefined) {
         this.look.selected = number;
-        this.list.show(number, true);
+        this.#show(number);
       }
     } else if (this.query.since && how === "all" && this.rows.size > 0) {
       this.list.show(this.rows.first, false);
@@ -186,7 +188,7 @@ class Ops {
   }
 
   #state() {
-    this.#refused(this.query.errors[0] ?? this.view.refused);
+    this.#refused(this.view.refused);
     if (this.view.state.kind === "history" || (!this.view.attached && !this.behind)) this.#learnSoon();
     this.#showState();
   }
@@ -239,7 +241,7 @@ class Ops {
 
   #redrawSoon() {
     this.#soon("times", 300, () => this.#redraw(true));
-    if (this.now.highlight && this.query.terms.length > 0) {
+    if (finds(this.query)) {
       this.#soon("hits", 500, () => {
         this.hits = 0;
         for (let number = this.rows.first; number < this.rows.end; number++) this.hits += Number(this.#isHit(number));
@@ -251,7 +253,14 @@ class Ops {
   /** @param {number} number */
   #isHit(number) {
     const row = this.rows.get(number);
-    return row?.kind === "record" && (this.now.highlight ? Boolean(this.matches?.(row.line)) : this.query.terms.length > 0);
+    return row?.kind === "record" && (this.now.highlight && this.query.terms.length > 0 ? Boolean(this.matches?.(row.line)) : finds(this.query));
+  }
+
+  /** Whether an error begins with a row: the rest of its trace is as grave. @param {number} number */
+  #isError(number) {
+    const isGrave = (/** @type {Row | undefined} */ row) => row?.kind === "record" && row.level >= ERROR;
+    const row = this.rows.get(number);
+    return isGrave(row) && !(row?.part && isGrave(this.rows.get(number - 1)));
   }
 
   /** Room for the times, where there are any; until lines come it is kept. What somebody reads must not jump: it changes with the lines, or at their end. */
@@ -278,6 +287,7 @@ class Ops {
       if (rows.size > 0 || view.searching > Date.now() - 1000 || !(view.loaded || view.refused)) return;
       canvas.width = 0;
       canvas.setAttribute("aria-label", "No lines");
+      canvas.title = "";
       byId("from").textContent = byId("to").textContent = "";
       return;
     }
@@ -291,6 +301,7 @@ class Ops {
     const utc = this.look.time === "utc";
     byId("from").textContent = clock(buckets.from, utc).slice(0, 8);
     byId("to").textContent = clock(end, utc).slice(0, 8);
+    canvas.title = `${amount(rows.size, "line")}, ${view.isWhole ? "all there are" : "those that are loaded; there may be more"}. Click to go to a time, drag to choose one.`;
     canvas.setAttribute("aria-label", `${amount(sum(buckets.all), "line")} from ${clock(buckets.from, utc)} to ${clock(end, utc)}, ${amount(sum(buckets.error), "error")}, ${amount(sum(buckets.warn), "warning")}`);
   }
 
@@ -310,14 +321,15 @@ class Ops {
     this.bar.search(view, this.logs);
     const where = rows.size > 0 ? `${grouped(list.from - rows.first + 1)}–${grouped(list.to - rows.first)} of ${amount(rows.size, "line")}` : "";
     byId("place").textContent = where + (where && view.older === null && view.loaded && !this.query.since ? " · from the first" : "");
-    const finds = this.query.terms.length > 0;
-    byId("count").textContent = finds ? grouped(this.now.highlight ? this.hits : rows.size) : "";
-    byId("previous").hidden = byId("next").hidden = !finds;
+    const count = byId("count");
+    count.textContent = finds(this.query) && !Number.isNaN(this.hits) ? grouped(this.hits) + (view.isWhole ? "" : "+") : "";
+    count.title = view.isWhole ? "All that match" : "Of the lines that are loaded; there may be more";
+    byId("previous").hidden = byId("next").hidden = !finds(this.query);
     const empty = byId("empty");
     empty.hidden = rows.size > 0 || !view.loaded || view.searching > 0 || !this.status;
     if (empty.hidden) return;
     const words = make("div", "");
-    words.append(...emptyWords(this.query, this.status));
+    words.append(...emptyWords(this.now.find, this.query, this.status));
     // What says the same stays: somebody may be about to press its button.
     if (empty.textContent !== words.textContent) empty.replaceChildren(words);
   }
@@ -342,6 +354,7 @@ class Ops {
   /** @param {number} number */
   select(number) {
     if (!this.rows.get(number)) return;
+    this.#unfold(number);
     const before = this.look.selected;
     this.look.selected = number;
     this.list.refresh(before);
@@ -351,20 +364,57 @@ class Ops {
     byId("said").textContent = this.rows.get(number)?.line.slice(0, 300) ?? "";
   }
 
-  /** The next row of some kind, or the one before. @param {number} step @param {(number: number) => boolean} wanted */
-  seek(step, wanted) {
+  /** Opens what a row is folded into. @param {number} number */
+  #unfold(number) {
+    if (this.rows.height(number) === 0) this.toggle(number);
+  }
+
+  /** Puts a row near the middle of the view. @param {number} number */
+  #show(number) {
+    this.#unfold(number);
+    this.list.show(number, true);
+  }
+
+  /**
+   * The next row of some kind, or the one before: of those that are here, else of those that the server has.
+   * @param {number} step
+   * @param {(number: number) => boolean} wanted
+   * @param {string} what they are called; "" says nothing where there is none
+   * @param {URLSearchParams} [filter] how to ask the server for them
+   */
+  async seek(step, wanted, what, filter) {
+    this.view.stop();
     for (let number = this.current + step; this.rows.get(number); number += step) {
-      if (!wanted(number) || this.rows.height(number) === 0) continue;
+      if (!wanted(number)) continue;
       this.select(number);
-      this.list.show(number, true);
-      return;
+      return this.list.show(number, true);
     }
-    byId("said").textContent = "There is none";
+    const id = filter ? await this.view.find(filter, step < 0) : "";
+    if (id) this.go({ at: id });
+    else if (id === "" && what) this.bar.say(`No ${step < 0 ? "earlier" : "later"} ${what}`);
+  }
+
+  /** @param {number} step */
+  #seekHit(step) {
+    this.seek(step, (number) => this.#isHit(number), "match", finds(this.query) ? parameters(this.query, false) : undefined);
+  }
+
+  /** @param {number} step */
+  #seekError(step) {
+    const filter = parameters(this.query, this.now.highlight);
+    if (this.query.level !== "fatal") filter.set("level", "error");
+    this.seek(step, (number) => this.#isError(number), "error", filter);
+  }
+
+  /** @param {number} step */
+  #seekLine(step) {
+    const isEnd = step < 0 ? this.view.older === null : this.view.attached;
+    this.seek(step, (number) => this.rows.height(number) > 0, isEnd ? "line" : "");
   }
 
   /** @param {number} number */
   toggle(number) {
-    const head = number - (this.rows.get(number)?.part ?? 0);
+    const head = Math.max(this.rows.first, number - (this.rows.get(number)?.part ?? 0));
     const open = !this.rows.get(head)?.open;
     for (let next = head; next === head || (this.rows.get(next)?.part ?? 0) > 0; next++) {
       const row = this.rows.get(next);
@@ -393,17 +443,26 @@ class Ops {
   /** @param {number} number the row to stand at */
   permalink(number) {
     const at = this.rows.get(number)?.id ?? "";
-    return new URL(write({ ...this.now, at }) || ".", location.href).href;
+    return new URL(write({ ...this.now, find: this.#timeless, at }) || ".", location.href).href;
   }
 
-  curl() {
-    const base = new URL(".", document.baseURI).href;
+  /** What is in the box but the times. */
+  get #timeless() {
+    return withField(withField(this.now.find, "since", ""), "until", "");
+  }
+
+  /** The command for what is in view, and what comes after it. */
+  async curl() {
+    const { list, query, rows, view } = this;
     /** @type {Record<string, string>} */
-    const where = {};
-    if (this.query.since) where.since = this.query.since;
-    else where.tail = "200";
-    if (this.query.until) where.until = this.query.until;
-    return curl(base, parameters(this.query, this.now.highlight), where);
+    const where = query.until ? { until: query.until } : {};
+    if (query.since && (list.following || list.from === rows.first)) where.since = query.since;
+    else if (list.following || rows.size === 0) where.tail = "200";
+    else where.after = view.before(list.from);
+    const filter = parameters(query, this.now.highlight);
+    if (!this.status) await this.learn();
+    const token = Boolean(this.status?.logged_in);
+    this.copy(curl(new URL(".", document.baseURI).href, filter, where, token), "Command", token ? ": your token belongs in $SIDETAIL_TOKEN" : "");
   }
 
   /** @param {"text" | "ndjson"} format */
@@ -419,13 +478,13 @@ class Ops {
     link.click();
   }
 
-  /** @param {string} text @param {string} what */
-  async copy(text, what) {
+  /** @param {string} text @param {string} what @param {string} [more] to be known of it */
+  async copy(text, what, more = "") {
     try {
       await navigator.clipboard.writeText(text);
-      this.bar.say(`${what} copied`);
+      this.bar.say(`${what} copied${more}`);
     } catch {
-      prompt(`${what}:`, text);
+      prompt(`${what}${more}:`, text);
     }
   }
 
@@ -441,14 +500,14 @@ class Ops {
 
   /** @type {Record<string, (number: number) => void>} */
   actions = {
-    find: () => box.select(),
+    find: () => [box.focus(), box.select()],
     mode: () => this.go({ highlight: !this.now.highlight }),
-    next: () => this.seek(1, (number) => this.#isHit(number)),
-    previous: () => this.seek(-1, (number) => this.#isHit(number)),
-    nextError: () => this.seek(1, (number) => /** @type {Row} */ (this.rows.get(number)).level >= ERROR),
-    previousError: () => this.seek(-1, (number) => /** @type {Row} */ (this.rows.get(number)).level >= ERROR),
-    down: () => this.seek(1, () => true),
-    up: () => this.seek(-1, () => true),
+    next: () => this.#seekHit(1),
+    previous: () => this.#seekHit(-1),
+    nextError: () => this.#seekError(1),
+    previousError: () => this.#seekError(-1),
+    down: () => this.#seekLine(1),
+    up: () => this.#seekLine(-1),
     pageUp: () => this.list.page(-1),
     pageDown: () => this.list.page(1),
     top: () => (this.view.loadOlder(), this.select(this.rows.first)),
@@ -456,7 +515,7 @@ class Ops {
     pause: () => (this.list.following ? this.list.pause() : this.goLive()),
     open: (number) => this.toggle(number),
     mark: (number) => this.mark(number),
-    nextMark: () => this.seek(1, (number) => this.look.marked.has(ownPosition(/** @type {Row} */ (this.rows.get(number)).id))),
+    nextMark: () => this.seek(1, (number) => this.look.marked.has(ownPosition(/** @type {Row} */ (this.rows.get(number)).id)), "marked line among those that are loaded"),
     context: (number) => {
       this.go({ at: this.rows.get(number)?.id ?? "" }, true);
       this.go({ find: this.query.logs.map((log) => `log:${quoted(log)}`).join(" "), highlight: false, at: this.now.at });
@@ -471,7 +530,7 @@ class Ops {
     },
     permalink: (number) => this.copy(this.permalink(number), "Link"),
     copy: (number) => this.copy(this.rows.get(number)?.line ?? "", "Line"),
-    curl: () => this.copy(this.curl(), "Command"),
+    curl: () => this.curl(),
     download: () => this.download("text"),
     downloadJson: () => this.download("ndjson"),
     theme: () => {
@@ -481,13 +540,25 @@ class Ops {
       this.#redraw();
     },
     help: () => [fillHelp(), byId("help").showModal()],
-    leave: () => (document.activeElement === box ? lines.focus() : this.selecting.none()),
+    leave: () => {
+      this.view.stop();
+      if (document.activeElement === box) lines.focus();
+      else this.selecting.none();
+      this.#showState();
+    },
   };
 
+  /** Goes to the end of the log, whatever lies between: where that is much, it is not what was written since some time. */
   goLive() {
+    const { view } = this;
+    view.stop();
     this.list.follow();
-    this.view.goLive();
     this.look.selected = NaN;
+    if (!view.isAway) return;
+    view.skip();
+    const next = { find: this.#timeless, at: "" };
+    if (next.find === this.now.find) this.go(next, true), this.show();
+    else this.go(next);
   }
 
   /** Changes how rows look, not which there are. @param {Partial<import("./address.js").Address>} change */
@@ -525,7 +596,7 @@ class Ops {
       this.bar.seen();
       this.list.schedule();
       this.#redraw(true);
-      if (!document.hidden) this.view.ask({ type: "hurry" });
+      this.view.ask({ type: "shown", shown: !document.hidden });
     });
     setInterval(() => this.#tick(), 1000);
     // Filled when it is needed: the first lines come first.
@@ -537,8 +608,13 @@ class Ops {
     if (document.hidden) return;
     this.#showState();
     this.#redraw();
-    if (this.look.time === "relative") this.list.refresh();
-    if (this.rows.size === 0 || this.view.searching || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
+    // In place: somebody may be selecting text, or stand on a button.
+    if (this.look.time === "relative") this.list.each((element, row) => {
+      const time = element.querySelector(".time")?.firstChild;
+      const words = shown(row.time, "relative", Date.now(), NaN);
+      if (time && time.nodeValue !== words) time.nodeValue = words;
+    });
+    if (this.rows.size === 0 || this.view.searching || this.view.seeking || this.view.refused || this.view.state.kind === "history") this.#learnSoon();
   }
 
   #listenToTimes() {
@@ -563,7 +639,7 @@ class Ops {
       this.chosen = null;
       const isRange = to - from >= (this.buckets?.step ?? 0) && event.offsetX >= 0;
       start = NaN;
-      if (!isRange) return this.list.show(rowAt(this.rows, from), true);
+      if (!isRange) return this.#show(rowAt(this.rows, from));
       const iso = (/** @type {number} */ at) => new Date(at).toISOString();
       this.find(withField(withField(box.value, "since", iso(from)), "until", iso(to)));
     });

@@ -27,6 +27,8 @@ export class Ring {
   end = 0;
   /** The height of all rows, in lines. */
   total = 0;
+  /** Whether what looks like a part of the row before it is folded into it: only where all lines are here, or a filter's hits would be hidden. */
+  folds = true;
 
   /** @param {(row: Row, before: Row | undefined) => number} measure how high a row is, in lines */
   constructor(measure) {
@@ -53,7 +55,7 @@ export class Ring {
   /** @param {Row[]} rows no more than there is room for */
   append(rows) {
     for (const row of rows) {
-      joinTrace(row, this.get(this.end - 1));
+      if (this.folds) joinTrace(row, this.get(this.end - 1));
       this.#rows[slot(this.end)] = row;
       this.end++;
       this.#set(this.end - 1, this.measure(row, this.get(this.end - 2)));
@@ -69,7 +71,7 @@ export class Ring {
     }
     for (let at = this.first; at < number; at++) {
       const row = /** @type {Row} */ (this.get(at));
-      joinTrace(row, this.get(at - 1));
+      if (this.folds) joinTrace(row, this.get(at - 1));
       this.#set(at, this.measure(row, this.get(at - 1)));
     }
     this.remeasure(number);

@@ -39,6 +39,8 @@ export class View {
   refused = "";
   /** When the search for older rows began, if one runs. */
   searching = 0;
+  /** A search beyond the ring for one row: when it began, and how far it is. @type {{began: number, back: boolean, cursor: string} | null} */
+  seeking = null;
   loaded = false;
   #filter = new URLSearchParams();
   /** @type {Where} */
@@ -48,6 +50,9 @@ export class View {
   /** From this row on every row's id is such a cursor. */
   #liveFrom = Infinity;
   #abort = new AbortController();
+  #stop = new AbortController();
+  /** The first row since the time that was asked for, where older ones are read back to it. @type {Row | undefined} */
+  #earliest;
   /** @type {Row[] | null} */
   #pending = null;
   /** The rows of pages that the stream gives too, if it is behind them: their own positions. @type {Set<string>} */
@@ -87,11 +92,14 @@ export class View {
     return (this.#port = port);
   }
 
-  /** Shows something else. @param {URLSearchParams} filter @param {Where} where */
-  open(filter, where) {
+  /** Shows something else. @param {URLSearchParams} filter @param {Where} where @param {string} [refused] why that can't be asked for */
+  open(filter, where, refused = "") {
     this.#abort.abort();
     this.#abort = new AbortController();
-    Object.assign(this, { older: null, newer: null, attached: false, refused: "", searching: 0, loaded: false });
+    this.stop();
+    this.#earliest = undefined;
+    this.rows.folds = !["match", "exclude", "level", "event"].some((name) => filter.has(name));
+    Object.assign(this, { older: null, newer: null, attached: false, refused, searching: 0, loaded: false });
     this.waiting = { lines: 0, bytes: 0 };
     this.#cuts = [];
     this.#liveFrom = Infinity;
@@ -104,8 +112,10 @@ export class View {
     this.#joined = false;
     this.#turn++;
     if (this.#port) this.ask({ type: "bye" });
-    this.#attempt(() => this.#openPages()).then(() => this.#join());
+    this.state = refused ? { kind: "refused", why: refused } : { kind: "connecting" };
+    if (!refused) this.#attempt(() => this.#openPages()).then(() => this.#join());
     this.tell.changed("all");
+    this.tell.state();
   }
 
   /** How far from the present end it is, in bytes, about. @param {any[]} logs as `/logs` tells of them */
@@ -118,16 +128,73 @@ export class View {
 
   /** How far from the present end a search for older rows has come, and how far it may have to go: in bytes, about; NaN where that is not known. @param {any[]} logs as `/logs` tells of them */
   searched(logs) {
-    const [before, behind] = bytesAround(logs, this.older ?? "");
-    return { reached: behind, all: before + behind };
+    const { back, cursor } = this.seeking ?? { back: true, cursor: this.older ?? "" };
+    const [before, behind] = bytesAround(logs, cursor);
+    return { reached: back ? behind : before, all: before + behind };
   }
 
-  /** Goes to the end of the log at once, whatever lies between. */
-  goLive() {
-    const catchingUp = this.state.kind === "history";
-    if (this.attached && !catchingUp) return;
-    if (catchingUp) this.ask({ type: "skip" });
-    this.open(this.#filter, { at: "", since: "", until: "" });
+  /** Whether all there is is here. */
+  get isWhole() {
+    return this.older === null && this.newer === null;
+  }
+
+  /** Whether what arrives is not what comes next to what is here. */
+  get isAway() {
+    return !this.attached || this.state.kind === "history";
+  }
+
+  /** Leaves a stream that has much to catch up to those who read it on. What is opened next begins at the present end. */
+  skip() {
+    if (this.state.kind === "history") this.ask({ type: "skip" });
+  }
+
+  /** A cursor before a row, as near to it as is known. @param {number} number */
+  before(number) {
+    const cut = this.#cuts.findLast((cut) => cut.number <= number);
+    const own = this.rows.get(number - 1)?.id;
+    if (!cut || (number > this.#liveFrom && own)) return own ?? this.older ?? "";
+    // Rows of several logs have been put in order by their times.
+    const logs = new Set();
+    for (let at = cut.number; at < number; at++) logs.add(this.rows.get(at)?.log);
+    return (logs.size === 1 && own) || cut.cursor;
+  }
+
+  /**
+   * Looks beyond the ring for the next row, or for the one before.
+   * @param {URLSearchParams} filter which rows
+   * @param {boolean} back
+   * @returns {Promise<string | undefined>} its id, or "" if there is none; undefined if the search was stopped
+   */
+  async find(filter, back) {
+    const from = back ? this.older : this.newer;
+    if (!this.loaded) return undefined;
+    if (from === null) return "";
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    const { until } = this.#where;
+    const seeking = (this.seeking = { began: Date.now(), back, cursor: from });
+    const id = await this.#attempt(async () => {
+      for (;;) {
+        const { cursor } = seeking;
+        /** @type {Record<string, string>} */
+        const where = back ? { before: cursor, tail: "1" } : { after: cursor, limit: "1", ...(until ? { until } : {}) };
+        const { rows, start } = await page(filter, where, signal, (cursor) => back || ((seeking.cursor = cursor), this.tell.state()));
+        const row = rows.find((row) => row.kind === "record");
+        if (row) return this.#earliest && row.time < this.#earliest.time ? "" : row.id;
+        if (!back || start === cursor) return "";
+        seeking.cursor = start;
+        this.tell.state();
+      }
+    }, signal);
+    if (this.seeking === seeking) this.seeking = null;
+    this.tell.state();
+    return signal.aborted ? undefined : id;
+  }
+
+  /** Ends a search for one row. */
+  stop() {
+    this.#stop.abort();
+    this.seeking = null;
   }
 
   /** @param {any} said */
@@ -150,22 +217,37 @@ export class View {
 
   /** Has the stream of what arrives from now on. */
   #join() {
-    if (this.#where.until || this.refused || this.#joins === this.#turn) return;
+    if (this.refused || this.#joins === this.#turn) return;
     this.#joins = this.#turn;
+    if (this.#where.until) {
+      this.state = { kind: "past" };
+      return this.tell.state();
+    }
     const live = new URLSearchParams(this.#filter);
     for (const [name, value] of [["from", "end"], ["data", "json"], ["notices", "true"]]) live.set(name, value);
-    this.ask({ type: "open", url: new URL(`events?${live}`, document.baseURI).href, turn: this.#turn });
+    this.ask({ type: "open", url: new URL(`events?${live}`, document.baseURI).href, turn: this.#turn, shown: !document.hidden });
   }
 
-  /** What is there before anything arrives. Does not wait for the stream: both meet in {@link #attach}. */
+  /** What is there before anything arrives. Does not wait for the stream: both meet in {@link #attach}. @returns {Promise<void>} */
   async #openPages() {
     const { at, since, until } = this.#where;
     const signal = this.#abort.signal;
     if (at) {
       const ask = (/** @type {Record<string, string>} */ where) => page(this.#filter, where, signal);
-      const [before, after] = await Promise.all([ask({ before: at, tail: AROUND }), ask({ after: at, limit: AROUND })]);
+      const [before, after, first] = await Promise.all([
+        ask({ before: at, tail: AROUND }),
+        ask({ after: at, limit: AROUND, ...(until ? { until } : {}) }),
+        since ? ask({ since, limit: "1" }) : null,
+      ]);
+      this.#earliest = first?.rows[0];
+      // A row that is older than what was asked for is not shown.
+      if (first && !(this.#earliest && !(this.#earliest.time > Number(before.rows.at(-1)?.time)))) {
+        this.#where.at = "";
+        return this.#openPages();
+      }
       this.older = before.start;
       this.newer = after.end || at;
+      before.rows = this.#clipped(before.rows);
       this.#cuts = [{ number: 0, cursor: before.start }, { number: before.rows.length, cursor: at }];
       this.#note([...before.rows, ...after.rows]);
       this.rows.append([...before.rows, ...after.rows]);
@@ -194,7 +276,7 @@ export class View {
     if (!at && !signal.aborted) this.loadOlder();
   }
 
-  /** Reads a page of older rows, if there are any; goes on searching until there is one. */
+  /** Reads a page of older rows, if there are any; goes on searching until there is one, and while it is not full and more may come. */
   loadOlder() {
     if (this.older !== null && !this.searching && this.loaded) this.#attempt(() => this.#readOlder());
   }
@@ -202,17 +284,27 @@ export class View {
   async #readOlder() {
     this.searching = Date.now();
     this.tell.state();
-    for (let found = 0; this.older !== null && found === 0; ) {
+    // Two answers without a row: there may be more, but not near. The first may only name the beginning of a log in another way.
+    for (let [found, without] = [0, 0]; this.older !== null && found < PAGE && (without < 2 || found === 0); ) {
       /** @type {string} */
       const before = this.older;
       const earlier = await page(this.#filter, { before, tail: String(PAGE) }, this.#abort.signal);
-      found = earlier.rows.length;
-      if (found > 0) this.#prepend(earlier.rows, earlier.start);
+      found += earlier.rows.length;
+      without = earlier.rows.length > 0 ? 0 : without + 1;
       this.older = earlier.start === before ? null : earlier.start;
+      if (without === 0) this.#prepend(this.#clipped(earlier.rows), earlier.start);
       this.tell.changed("above");
     }
     this.searching = 0;
     this.tell.state();
+  }
+
+  /** Without what is older than what was asked for; if that begins here nothing is older. @param {Row[]} rows */
+  #clipped(rows) {
+    const { id } = this.#earliest ?? { id: "" };
+    const first = rows.findIndex((row) => id && ownPosition(row.id) === ownPosition(id));
+    if (first >= 0) this.older = null;
+    return rows.slice(Math.max(0, first));
   }
 
   /** @param {Row[]} rows @param {string} start */
@@ -339,9 +431,13 @@ export class View {
     this.newer = cut.cursor;
   }
 
-  /** Does something that may fail; tries again after a while unless it is refused. @param {() => Promise<void>} work */
-  async #attempt(work) {
-    const { signal } = this.#abort;
+  /**
+   * Does something that may fail; tries again after a while unless it is refused.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T | undefined>}
+   */
+  async #attempt(work, signal = this.#abort.signal) {
     for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 8000)) {
       try {
         return await work();

@@ -4,7 +4,8 @@ import { Hub } from "./hub.js";
 
 /** @param {any} scope the worker's own */
 export function work(scope) {
-  const hub = new Hub();
-  if ("onconnect" in scope) scope.onconnect = (/** @type {MessageEvent} */ event) => hub.join(event.ports[0]);
+  const isShared = "onconnect" in scope;
+  const hub = new Hub(!isShared);
+  if (isShared) scope.onconnect = (/** @type {MessageEvent} */ event) => hub.join(event.ports[0]);
   else hub.join(scope);
 }

@@ -265,6 +265,7 @@ struct Shared {
     alarm: Alarm,
     watching: watch::Sender<Watching>,
     problems: watch::Sender<Vec<Problem>>,
+    unmatched: watch::Sender<Vec<String>>,
     pace_us: AtomicU64,
     born: Instant,
     /// When the follower last turned to a log, in milliseconds since then.
@@ -320,6 +321,7 @@ impl Logs {
             answered: watch::Sender::default(),
             watching: watch::Sender::default(),
             problems: watch::Sender::default(),
+            unmatched: watch::Sender::default(),
             pace_us: AtomicU64::default(),
             born: Instant::now(),
             turned_ms: AtomicU64::default(),
@@ -395,6 +397,11 @@ impl Logs {
         self.0.problems.borrow().clone()
     }
 
+    /// Patterns that no file fits, as they were written.
+    pub fn unmatched(&self) -> Vec<String> {
+        self.0.unmatched.borrow().clone()
+    }
+
     pub(super) fn add(&self, log: Arc<Log>) {
         self.0.logs.send_modify(|logs| {
             logs.insert(log.name.clone(), log);
@@ -427,6 +434,10 @@ impl Logs {
 
     pub(super) fn set_problems(&self, problems: Vec<Problem>) {
         self.0.problems.send_replace(problems);
+    }
+
+    pub(super) fn set_unmatched(&self, patterns: Vec<String>) {
+        self.0.unmatched.send_replace(patterns);
     }
 }
 

@@ -402,6 +402,9 @@ impl Rounds {
         let expand = |(pattern, meant): (usize, &LogPattern)| meant.expand().into_iter().map(move |found| (found, pattern));
         let found: Vec<(Found, usize)> = self.patterns.iter().enumerate().flat_map(expand).collect();
         self.forget_never_begun(&found);
+        let fits_none = |number: &usize| found.iter().all(|(_, pattern)| pattern != number);
+        let unmatched = (0..self.patterns.len()).filter(fits_none).map(|number| &self.patterns[number].pattern);
+        self.logs.set_unmatched(unmatched.map(|pattern| pattern.display().to_string()).collect());
         let mut problems = Vec::new();
         let mut owners = Owners::default();
         for (found, pattern) in found {

@@ -454,6 +454,7 @@ impl Feed {
             events: ruling.rules.event_names(grant).into_iter().map(str::to_owned).collect(),
             watch: self.0.logs.watching(),
             problems: self.problems(grant),
+            unmatched: if grant.is_everything() { self.0.logs.unmatched() } else { Vec::new() },
             subscribers: self.subscribers(),
         }
     }
@@ -470,6 +471,8 @@ pub struct Status {
     pub watch: Watching,
     /// Files that patterns mean and that are not followed.
     pub problems: Vec<Problem>,
+    /// Patterns that no file fits yet, as they were written.
+    pub unmatched: Vec<String>,
     /// How many subscribers there are.
     pub subscribers: usize,
 }

@@ -613,7 +613,8 @@ fn pages_of_interleaved_records_have_each_of_them_once_and_whole() {
     for (place, record) in records.iter().enumerate().step_by(9).skip(1) {
         let mut told = agent.lines(&format!("/events?before={}&tail=1000", record.id()));
         let mut expected = lines_of(&records[..=place]);
-        (told.sort(), expected.sort());
+        told.sort();
+        expected.sort();
         assert_eq!(told, expected, "before record {place}");
     }
 }

@@ -49,7 +49,7 @@ test("a log that may not be read says so, and shows its lines once it may", asyn
 test("where no file fits the patterns it says so, and files that come are found", async () => {
   const { world, context } = own;
   const page = await open(context, await world.start(["@/none-*.log"]));
-  await says(page, "#empty", /^No line yet.*No file fits the patterns that sidetail was started with/);
+  await says(page, "#empty", /^No line yet.*none-\*\.log: no file fits it yet/);
   world.log("other.log").write(3);
   const log = world.log("none-1.log");
   log.write(3);

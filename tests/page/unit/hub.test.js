@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import test from "node:test";
 import { Connection } from "../../../src/page/connection.js";
-import { Hub, UNDERWAY_MAX } from "../../../src/page/hub.js";
+import { HELD_MAX, Hub, UNDERWAY_MAX } from "../../../src/page/hub.js";
 
 /** @typedef {import("node:http").ServerResponse} Answer */
 
@@ -116,4 +116,92 @@ test("tabs that want the same share a stream; one that does not keep up is told 
   for (const tab of tabs) tab.port.onmessage({ data: { type: "bye" } });
   await once(streams[0], "close");
   server.close();
+});
+
+/** A tab of a hub, and the lines that it got. @param {Hub} hub @param {string} url @param {boolean} shown */
+function tabOf(hub, url, shown) {
+  const tab = { lines: /** @type {string[]} */ ([]), states: /** @type {string[]} */ ([]), port: /** @type {any} */ ({ onmessage: null }), ask: (/** @type {any} */ asked) => tab.port.onmessage({ data: asked }) };
+  tab.port.postMessage = (/** @type {any} */ said) => {
+    if (said.type === "rows") tab.lines.push(...said.rows.map((/** @type {any} */ row) => row.line));
+    if (said.type === "state") tab.states.push(said.state.kind);
+  };
+  hub.join(tab.port);
+  tab.ask({ type: "open", url, turn: 1, shown });
+  return tab;
+}
+
+/** A server of numbered records, as many as have been written, for ever or to the present end. */
+async function numbered() {
+  const log = { written: 0, held: new Set(), asked: /** @type {string[]} */ ([]), close: () => {}, url: "" };
+  /** @type {Map<Answer, number>} */
+  const followers = new Map();
+  const server = createServer((request, answer) => {
+    const query = new URL(String(request.url), "http://h").searchParams;
+    const given = request.headers["last-event-id"];
+    const from = given === undefined ? log.written : Number(given);
+    const follows = query.get("follow") !== "false";
+    log.asked.push(String(query.get("match")));
+    if (!follows && given !== undefined && from === log.written) return answer.writeHead(204).end();
+    hello(answer, String(from));
+    const to = Math.min(log.written, from + Number(query.get("limit") ?? Infinity));
+    if (to > from) records(answer, from + 1, to - from);
+    if (!follows) return answer.end();
+    followers.set(answer, log.written);
+    log.held.add(query.get("match"));
+    answer.on("close", () => [followers.delete(answer), log.held.delete(query.get("match"))]);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  log.url = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}/events?match=`;
+  log.close = () => [server.closeAllConnections(), server.close()];
+  const write = (/** @type {number} */ count) => {
+    log.written += count;
+    for (const [answer, had] of followers) {
+      records(answer, had + 1, log.written - had);
+      followers.set(answer, log.written);
+    }
+  };
+  return Object.assign(log, { write });
+}
+
+test("of ten different streams some are held and the others take turns: each gets every record once", async (test) => {
+  const log = await numbered();
+  test.after(() => log.close());
+  const hub = new Hub();
+  const tabs = Array.from({ length: 10 }, (_, at) => tabOf(hub, `${log.url}${at}`, at > 5));
+  test.after(() => tabs.forEach((tab) => tab.ask({ type: "bye" })));
+  await eventually(() => tabs.every((tab) => tab.states.includes("live")));
+  for (const tab of tabs) tab.states.length = 0;
+  assert.deepEqual([...log.held].sort(), ["7", "8", "9"], "those that were shown last");
+  const total = 9000;
+  while (log.written < total) {
+    log.write(150);
+    await eventually(() => tabs.some((tab) => tab.lines.length === log.written));
+    if (log.written % 1500 === 0) for (const [at, tab] of tabs.entries()) tab.ask({ type: "shown", shown: at % 3 === (log.written / 1500) % 3 });
+    await eventually(() => log.held.size <= HELD_MAX);
+  }
+  const all = Array.from({ length: total }, (_, at) => String(at + 1));
+  await eventually(() => tabs.every((tab) => tab.lines.length >= total));
+  for (const tab of tabs) assert.deepEqual(tab.lines, all);
+  assert.deepEqual(tabs.flatMap((tab) => tab.states), [], "nothing is said of whose turn it is");
+  tabs[0].ask({ type: "shown", shown: true });
+  await eventually(() => log.held.has("0"));
+  for (const tab of tabs) tab.ask({ type: "bye" });
+  await eventually(() => log.held.size === 0);
+  log.close();
+});
+
+test("a tab that is alone holds its stream only while it is shown, and has every record all the same", async (test) => {
+  const log = await numbered();
+  const tab = tabOf(new Hub(true), `${log.url}a`, true);
+  test.after(() => [tab.ask({ type: "bye" }), log.close()]);
+  await eventually(() => log.held.size === 1);
+  tab.ask({ type: "shown", shown: false });
+  await eventually(() => log.held.size === 0);
+  log.write(10);
+  await eventually(() => tab.lines.length === 10);
+  tab.ask({ type: "shown", shown: true });
+  await eventually(() => log.held.size === 1);
+  log.write(10);
+  await eventually(() => tab.lines.length === 20);
 });

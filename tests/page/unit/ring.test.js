@@ -47,3 +47,15 @@ test("heights that turn out otherwise count at once", () => {
   assert.equal(ring.at(2 * 700 + 39), 700);
   assert.equal(ring.total, 4000 + 38);
 });
+
+test("what looks like a part of a trace is one only where all lines are here", () => {
+  const lines = ["2026 ERROR failed", "Caused by: x", "\tat y"];
+  for (const folds of [true, false]) {
+    const ring = new Ring((row) => (row.part > 0 && !row.open ? 0 : 1));
+    ring.folds = folds;
+    ring.append(lines.map((line) => rowOf({ line })));
+    ring.prepend(lines.map((line) => rowOf({ line })));
+    assert.equal(ring.total, folds ? 2 : 6);
+    assert.deepEqual([ring.get(2)?.part, ring.get(-1)?.part], folds ? [2, 2] : [0, 0]);
+  }
+});

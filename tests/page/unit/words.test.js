@@ -20,8 +20,9 @@ test("what the address says comes back as it was", () => {
 
 test("the command for a shell is quoted so that nothing in it is run", () => {
   const filter = new URLSearchParams([["match", "it's $(x) `y`"]]);
-  const command = address.curl("http://h:1/", filter, { tail: "5" });
+  const command = address.curl("http://h:1/", filter, { tail: "5" }, false);
   assert.equal(command, "curl -N 'http://h:1/tail?match=it%27s+%24%28x%29+%60y%60&tail=5'");
+  assert.equal(address.curl("http://h:1/", new URLSearchParams(), { after: "1a" }, true), `curl -N -H "Authorization: Bearer $SIDETAIL_TOKEN" 'http://h:1/tail?after=1a'`);
 });
 
 test("it waits longer each time, with some chance in it, and never longer than half a minute", () => {
@@ -117,4 +118,6 @@ test("a search for older lines says how far it came of how much, or for how long
   assert.equal(searchWords(400, 41_000_000, 1_200_000_000), "Searching older lines: 41 MB of 1.2 GB");
   assert.equal(searchWords(400, 0, NaN), "Searching older lines …");
   assert.equal(searchWords(4000, 0, 0), "Searching older lines for 4 s …");
+  assert.equal(searchWords(4000, 0, 0, { back: false }), "Searching newer lines for 4 s … (Esc stops)");
+  assert.equal(searchWords(400, 41_000_000, 1_200_000_000, { back: true }), "Searching older lines: 41 MB of 1.2 GB (Esc stops)");
 });

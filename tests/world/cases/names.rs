@@ -45,6 +45,17 @@ fn a_file_with_two_hard_links_is_one_log_and_the_other_name_is_listed() {
 }
 
 #[test]
+fn patterns_that_no_file_fits_are_listed_until_one_does() {
+    let world = World::new();
+    let agent = world.agent(&["@/*.log", "@/*.txt"]);
+    let unmatched = || agent.get("/logs").json()["unmatched"].to_string();
+    assert!(unmatched().contains("*.log") && unmatched().contains("*.txt"), "{}", unmatched());
+    world.log("app.log").write(1);
+    eventually("a pattern that fits", || (!unmatched().contains("*.log")).then_some(()));
+    assert!(unmatched().contains("*.txt"), "{}", unmatched());
+}
+
+#[test]
 fn a_file_that_two_patterns_mean_is_one_log() {
     let world = World::new();
     let mut log = world.log("app.log");
