@@ -375,16 +375,21 @@ fn interleaved() -> Vec<String> {
     lines
 }
 
-#[test]
-fn since_and_tail_tear_no_record_of_several_lines() {
-    let world = World::new();
-    let (lines, mut log) = (interleaved(), world.log("app.log"));
-    for part in lines.chunks(170) {
+/// All of it in `app.log` and two rotated files; groups and parts are open at their ends.
+fn write_interleaved(world: &World) {
+    let mut log = world.log("app.log");
+    for part in interleaved().chunks(170) {
         log.bytes(part.concat().as_bytes());
         if part.len() == 170 {
             log.rotate();
         }
     }
+}
+
+#[test]
+fn since_and_tail_tear_no_record_of_several_lines() {
+    let world = World::new();
+    write_interleaved(&world);
     crate::harness::log::gzip(&world.path("app.log.2"));
     let agent = agent(&world, "multiline = \"auto\"");
     let all = objects(&agent);
@@ -591,13 +596,7 @@ fn pages(agent: &Agent, count: usize) -> Vec<Vec<String>> {
 #[test]
 fn pages_of_interleaved_records_have_each_of_them_once_and_whole() {
     let world = World::new();
-    let (lines, mut log) = (interleaved(), world.log("app.log"));
-    for part in lines.chunks(170) {
-        log.bytes(part.concat().as_bytes());
-        if part.len() == 170 {
-            log.rotate();
-        }
-    }
+    write_interleaved(&world);
     let agent = agent(&world, "multiline = \"auto\"");
     let mut all = agent.lines(EVERYTHING);
     all.sort();
