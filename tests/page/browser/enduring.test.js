@@ -57,8 +57,9 @@ test("a laptop that slept goes on where it was: nothing is lost, nothing doubled
       const { now } = Date;
       Date.now = () => now() + 3_600_000;
     });
-    const lines = await until(page, (lines) => lines.length >= 1310, "what was written meanwhile");
-    assert.deepEqual(lines.filter((line) => line.startsWith("line")), log.written);
+    const written = (/** @type {string[]} */ lines) => lines.filter((line) => line.startsWith("line"));
+    const lines = await until(page, (lines) => written(lines).length >= 1310, "what was written meanwhile");
+    assert.deepEqual(written(lines), log.written);
     await says(page, "#state", /^Live$/);
   } finally {
     close();
