@@ -155,14 +155,12 @@ fn open_at(log: &Log, place: Place, from: Option<Place>, counting: &Counting<'_>
 
 /// Names `open`, from where on an open record has to be read, beside what was had of its file.
 fn add_open(log: &Log, resolved: &mut Resolved, open: Place) {
+    let generation = log.state().generation(open.serial).cloned();
     let known = resolved.places.iter_mut().find(|place| place.serial == open.serial);
     let had = match &known {
         Some(place) => Some(place.position),
-        None => log
-            .state()
-            .generation(open.serial)
-            .map(|generation| generation.end)
-            .and_then(|end| Some(place_at(log, (open.serial, end))?.position)),
+        // All of an earlier file but what is open at its end.
+        None => generation.and_then(|generation| read::end_of(log, &generation).ok()),
     };
     let several = resolved.several.entry(open.serial).or_insert_with(|| had.into_iter().collect());
     several.push(open.position);
