@@ -19,7 +19,7 @@ use super::folder::{Folders, Stamp};
 use super::follow::{REPLACED_MAX, Settings};
 use super::generation::{Generation, Late, Phase, open_identical};
 use super::identity::FileIdentity;
-use super::links::is_planted;
+use super::links::real_path;
 use super::read::Trouble;
 use super::siblings::{Home, SIBLINGS_MAX, Sibling};
 use super::tail::Piece;
@@ -498,28 +498,4 @@ fn lines_in(records: &[u8]) -> u64 {
 /// What is at a path, without opening it: opening a FIFO would wake its writer.
 pub(super) fn at_path(path: &Path) -> AtPath {
     AtPath::from(std::fs::metadata(path))
-}
-
-/// Where a path leads when its symbolic links are followed, also where nothing is there; rotated files lie beside that. A
-/// planted link leads nowhere.
-pub(super) fn real_path(path: &Path) -> PathBuf {
-    // As many links as the kernel follows.
-    const LINKS_MAX: usize = 40;
-    let mut path = path.to_path_buf();
-    if is_planted(&path) {
-        return path;
-    }
-    for _ in 0..LINKS_MAX {
-        if let Ok(real) = path.canonicalize() {
-            return real;
-        }
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { break };
-        let Ok(folder) = folder.canonicalize() else { break };
-        let here = folder.join(name);
-        match std::fs::read_link(&here) {
-            Ok(target) => path = folder.join(target),
-            Err(_) => return here,
-        }
-    }
-    path
 }

@@ -73,19 +73,26 @@ pub fn open_trusted(path: &Path, flags: OFlags) -> io::Result<File> {
     }
 }
 
-/// Whether a link on the way to `path` does not count, or would not if there was a file: then nothing that lies beside the
-/// file may be looked for there.
-pub fn is_planted(path: &Path) -> bool {
-    let Ok(mut way) = Way::to(path) else { return false };
-    match way.go(OFlags::PATH) {
-        Ok(file) => way.judged(file).is_err(),
-        Err(_) => !way.doubtful.is_empty(),
-    }
+/// Where a path leads by its links, also where nothing is there yet: its real folders, and the name of the file. Rotated files
+/// lie beside that. A link that does not count leads nowhere. Learnt on the very way on which the links were judged: no link
+/// that is switched meanwhile can make it another.
+pub fn real_path(path: &Path) -> PathBuf {
+    let gone = Way::to(path).and_then(|mut way| {
+        match way.go(OFlags::PATH) {
+            Ok(file) => drop(way.judged(file)?),
+            Err(error) if !way.left.is_empty() || !way.doubtful.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(way.real)
+    });
+    gone.unwrap_or_else(|_| path.to_owned())
 }
 
 /// A way that is gone step by step, so that no link on it can be another one than the one that was looked at.
 struct Way {
     at: OwnedFd,
+    /// Where that is, by its real name; at the end of the way what it leads to.
+    real: PathBuf,
     /// The steps that are left, the next one last.
     left: Vec<OsString>,
     /// Links that lead out of their folders: their names and who made them.
@@ -97,6 +104,7 @@ impl Way {
     fn to(path: &Path) -> io::Result<Self> {
         let mut way = Way {
             at: folder(CWD, if path.is_absolute() { "/" } else { "." })?,
+            real: if path.is_absolute() { "/".into() } else { std::env::current_dir()? },
             left: Vec::new(),
             doubtful: Vec::new(),
             links: 0,
@@ -113,6 +121,10 @@ impl Way {
     /// Goes it and opens what stands at its end.
     fn go(&mut self, flags: OFlags) -> io::Result<OwnedFd> {
         while let Some(step) = self.left.pop() {
+            match step == ".." {
+                true => drop(self.real.pop()),
+                false => self.real.push(&step),
+            }
             let entry = openat(&self.at, &step, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
             let is_link = FileType::from_raw_mode(fstat(&entry)?.st_mode) == FileType::Symlink;
             let is_last = self.left.is_empty();
@@ -140,8 +152,10 @@ impl Way {
     fn follow(&mut self, name: &OsStr, link: &OwnedFd) -> io::Result<()> {
         let target = PathBuf::from(OsString::from_vec(readlinkat(link, "", Vec::new())?.into_bytes()));
         self.note(name, link, target.components().all(|step| matches!(step, Component::Normal(_) | Component::CurDir)))?;
+        self.real.pop();
         if target.is_absolute() {
             self.at = folder(CWD, "/")?;
+            self.real = "/".into();
         }
         self.go_by(&target);
         Ok(())
@@ -221,5 +235,37 @@ mod tests {
             assert_eq!(read(name).unwrap_err().kind(), io::ErrorKind::PermissionDenied, "{name}");
         }
         assert_eq!(read("nothing").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_real_path_names_real_folders_also_of_what_is_not_there_yet() {
+        let world = tempfile::tempdir().unwrap();
+        let top = world.path().canonicalize().unwrap();
+        std::fs::create_dir_all(top.join("deep/er")).unwrap();
+        std::fs::write(top.join("deep/er/app.log"), "").unwrap();
+        for (target, name) in [
+            ("deep", "folder"),
+            ("folder/er/../er/app.log", "file.log"),
+            ("../folder/er/app.log", "deep/up.log"),
+            ("deep/er/later.log", "later.log"),
+            ("round.log", "round.log"),
+        ] {
+            symlink(target, top.join(name)).unwrap();
+        }
+        symlink(top.join("file.log"), top.join("absolute.log")).unwrap();
+        for (name, real) in [
+            ("deep/er/app.log", "deep/er/app.log"),
+            ("file.log", "deep/er/app.log"),
+            ("deep/up.log", "deep/er/app.log"),
+            ("absolute.log", "deep/er/app.log"),
+            ("folder", "deep"),
+            ("folder/..", ""),
+            ("folder/new.log", "deep/new.log"),
+            ("later.log", "deep/er/later.log"),
+            ("round.log", "round.log"),
+            ("not/there/app.log", "not/there/app.log"),
+        ] {
+            assert_eq!(real_path(&top.join(name)).components().as_path(), top.join(real).components().as_path(), "{name}");
+        }
     }
 }

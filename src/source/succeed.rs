@@ -12,9 +12,10 @@ use super::catalog::Succession;
 use super::change::AtPath;
 use super::container;
 use super::content::{Storage, storage_of};
-use super::followed::{Awaited, Followed, Kit, live_generation, publish, real_path};
+use super::followed::{Awaited, Followed, Kit, live_generation, publish};
 use super::generation::{Generation, Phase, open_regular};
 use super::identity::FileIdentity;
+use super::links::real_path;
 use super::read::Trouble;
 use crate::event::RotateKind;
 
