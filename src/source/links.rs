@@ -104,7 +104,7 @@ impl Way {
     fn to(path: &Path) -> io::Result<Self> {
         let mut way = Way {
             at: folder(CWD, if path.is_absolute() { "/" } else { "." })?,
-            real: if path.is_absolute() { "/".into() } else { std::env::current_dir()? },
+            real: if path.is_absolute() { "/".into() } else { Path::new(".").canonicalize()? },
             left: Vec::new(),
             doubtful: Vec::new(),
             links: 0,
