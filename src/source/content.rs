@@ -270,6 +270,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_after_a_failure_is_what_stands_there() {
+        let content = numbered(30_000);
+        for (compress, storage) in [(gzip as fn(&[u8]) -> Vec<u8>, Storage::Gzip), (zstd, Storage::Zstd)] {
+            let mut packed = Content::of(file_with(&compress(&content)), storage);
+            packed.limit(&Budget::new(std::time::Duration::from_secs(5), 100_000));
+            assert_eq!(packed.read(200_000, 100).unwrap_err().kind(), io::ErrorKind::QuotaExceeded, "{storage:?}");
+            packed.limit(&Budget::new(std::time::Duration::from_secs(5), 1 << 20));
+            assert_eq!(packed.read(200_000, 100).unwrap(), content[200_000..200_100], "{storage:?}");
+            // Something between two members that is none.
+            let damaged = [compress(b"one\n"), b"not a member".to_vec(), compress(b"two\n")].concat();
+            let mut damaged = Content::of(file_with(&damaged), storage);
+            for _ in 0..5 {
+                assert!(damaged.read(4, 100).is_err(), "{storage:?}");
+                assert_eq!(damaged.read(0, 4).unwrap(), b"one\n"[..], "{storage:?}");
+            }
+        }
+    }
+
+    #[test]
     fn content_starts_behind_the_hole_that_a_truncation_left() {
         let file = file_with(b"");
         file.write_all_at(b"first\n", 300_000).unwrap();

@@ -156,6 +156,9 @@ impl Gzip {
             self.byte()?;
         }
         *self.state.decompressor = DecompressorOxide::new();
+        // Nothing of the member before is within its reach, whatever damaged data refers to.
+        self.state.window.fill(0);
+        self.state.window_end = 0;
         (self.state.part, self.state.crc, self.state.length) = (Part::Deflate, Hasher::new(), 0);
         Ok(())
     }

@@ -120,19 +120,35 @@ impl Unpacker {
     fn seek(&mut self, offset: u64) {
         let point = self.key.and_then(|key| SEEK_POINTS.before(&key, offset));
         let backward = offset < self.window_start;
-        let (start, stream) = match point {
+        match point {
             Some(point) if backward || point.offset > self.window_end() => {
-                (point.offset, Stream::Gzip(Gzip::resume(self.file.clone(), point.state)))
+                self.stand_at(point.offset, Stream::Gzip(Gzip::resume(self.file.clone(), point.state)));
             }
-            _ if backward => (0, Stream::new(self.file.clone(), self.storage)),
-            _ => return,
-        };
-        (self.window_start, self.stream, self.next_point) = (start, stream, start + SPACING_BYTES);
+            _ if backward => self.rewind(),
+            _ => {}
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.stand_at(0, Stream::new(self.file.clone(), self.storage));
+    }
+
+    fn stand_at(&mut self, offset: u64, stream: Stream) {
+        (self.window_start, self.stream, self.next_point) = (offset, stream, offset + SPACING_BYTES);
         self.window.clear();
     }
 
-    /// Appends more content to the window; how many bytes, 0 at its end.
+    /// Appends more content to the window; how many bytes, 0 at its end. Where that fails, what was unpacked and where the
+    /// stream stands is not known any more: the next one to read goes there anew.
     fn unpack(&mut self) -> io::Result<usize> {
+        let appended = self.append();
+        if appended.is_err() {
+            self.rewind();
+        }
+        appended
+    }
+
+    fn append(&mut self) -> io::Result<usize> {
         wanted()?;
         let end = self.window_end();
         let content = match &mut self.stream {
