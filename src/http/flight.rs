@@ -32,7 +32,7 @@ pub fn board(request: &ServiceRequest) -> Result<Option<Open>, StatusCode> {
     if lines > HEAD_LINES_MAX || bytes + target > HEAD_BYTES_MAX {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    let Some(under_way) = request.conn_data::<Connection>().map(|connection| &connection.requests) else { return Ok(None) };
+    let Some(under_way) = Connection::of(request).map(|connection| &connection.requests) else { return Ok(None) };
     let place = Open::one(under_way);
     if place.count() > REQUESTS_MAX { Err(StatusCode::SERVICE_UNAVAILABLE) } else { Ok(Some(place)) }
 }

@@ -149,7 +149,7 @@ fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<C
         return Ok(anybody);
     }
     // With a token asked for, a page that DNS brought here has none to send. On a Unix socket there is no DNS.
-    let on_tcp = request.conn_data::<Connection>().is_some_and(|connection| connection.address.is_some());
+    let on_tcp = Connection::of(request).is_some_and(|connection| connection.address.is_some());
     if on_tcp
         && !manners.asks_who()
         && let Some(host) = strange_host(request, &anybody.client, &manners.allow_hosts)
@@ -182,7 +182,7 @@ fn admit(request: &ServiceRequest, state: &State, manners: &Manners) -> Result<C
 
 /// With its place among those of its address, if there is one.
 fn seated(request: &ServiceRequest, caller: Caller, state: &State, manners: &Manners) -> Caller {
-    let connection = request.conn_data::<Connection>();
+    let connection = Connection::of(request);
     if !caller.client.proxied {
         return Caller { is_crowd: connection.is_some_and(|connection| connection.seat.is_none()), ..caller };
     }
@@ -207,7 +207,7 @@ fn recognized(request: &ServiceRequest, caller: Caller, state: &State, manners: 
         login,
         ..caller
     };
-    if manners.asks_certificate && request.conn_data::<Connection>().is_some_and(|connection| connection.certified) {
+    if manners.asks_certificate && Connection::of(request).is_some_and(|connection| connection.certified) {
         return Ok(caller);
     }
     if let Some(given) = request.headers().get(AUTHORIZATION) {

@@ -2,6 +2,7 @@
 //! touches a catalog or a log's file.
 
 pub mod access;
+mod direct;
 mod flight;
 mod guard;
 mod limits;
@@ -14,18 +15,27 @@ mod routes;
 pub mod stream;
 pub mod tls;
 
-use std::any::Any;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime};
 
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol, Request};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, map_config};
+use actix_tls::accept::TlsError;
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Extensions, Server, Service, ServiceFactory, ServiceResponse};
+use actix_web::rt::net::{TcpStream, UnixStream};
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpServer, middleware, rt};
+use actix_web::{App, HttpResponse, middleware, rt};
 use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
@@ -34,6 +44,7 @@ use access::peer::{Client, Connection, Crowd, Open, Proxy};
 use access::sessions::Sessions;
 use access::sites::HostName;
 use access::tokens::Tokens;
+use direct::Line;
 use quiet::Quiet;
 
 use crate::process::private_bytes;
@@ -164,6 +175,23 @@ impl State {
         self.standing.borrow().is_stopping
     }
 
+    /// What there is to know of a connection that was just made on `socket`, if that has addresses; and where it is encrypted,
+    /// whether its client showed a certificate.
+    fn connection(&self, socket: Option<&TcpStream>, certified: Option<bool>) -> Rc<Connection> {
+        let address = socket.and_then(|socket| socket.peer_addr().ok()).map(|address| address.ip().to_canonical());
+        if let Some(socket) = socket {
+            notice_vanished(socket);
+        }
+        Rc::new(Connection {
+            address,
+            tls: certified.is_some(),
+            certified: certified == Some(true),
+            seat: self.crowd.enter(address, self.manners.borrow().connections_per_address_max),
+            requests: Arc::default(),
+            open: Open::one(&self.open),
+        })
+    }
+
     /// Counts a wrong token; says so, but not how it was.
     fn note_failure(&self, client: &Client) {
         self.counts.note_wrong_token();
@@ -189,8 +217,6 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
     let mut manners = settings.manners.clone();
     let tokens = manners.borrow_and_update().tokens.clone();
     let (stopping, standing) = watch::channel(Standing { is_stopping: false, tokens });
-    let (crowd, open) = (Crowd::default(), Arc::new(AtomicUsize::new(0)));
-    let (arriving, arrivals) = (settings.manners.clone(), crowd.clone());
     let state = Data::new(State {
         feed,
         base_path: settings.base_path.clone(),
@@ -204,39 +230,25 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         standing,
         sessions: Sessions::default(),
         failures: Failures::default(),
-        crowd,
+        crowd: Crowd::default(),
         connections_max: settings.connections_max,
-        open: open.clone(),
+        open: Arc::default(),
         quiet: settings.quiet,
     });
-    let base_path = settings.base_path;
-    let app = move || {
-        App::new()
-            .app_data(state.clone())
-            .wrap(middleware::from_fn(guard::guard))
-            .service(web::scope(&base_path).configure(routes::routes))
-            .default_service(web::to(routes::nothing_here))
-    };
-    let mut server = HttpServer::new(app)
+    let mut server = Server::build()
         .workers(1)
-        .tcp_nodelay(true)
-        .h1_allow_half_closed(false)
-        .h1_write_buffer_size(WRITE_BYTES)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .max_connections(settings.connections_max)
+        .max_concurrent_connections(settings.connections_max)
         .shutdown_timeout(settings.grace.as_secs_f64().ceil() as u64)
-        .disable_signals()
-        .on_connect(move |connection, data| {
-            let max = arriving.borrow().connections_per_address_max;
-            data.insert(connected(connection, &arrivals, max));
-            data.insert(Open::one(&open));
-        });
+        .disable_signals();
     for listener in listeners {
+        let state = state.clone();
         server = match (listener, &settings.tls) {
-            (Listener::Tcp(listener), Some(tls)) => server.listen_rustls_0_23(listener, tls.config())?,
-            (Listener::Tcp(listener), None) => server.listen(listener)?,
-            (Listener::Unix(listener), _) => server.listen_uds(listener)?,
+            (Listener::Tcp(listener), Some(tls)) => {
+                let tls = tls.clone();
+                server.listen("https", listener, move || over_tls(&state, &tls))?
+            }
+            (Listener::Tcp(listener), None) => server.listen("http", listener, move || over_tcp(&state))?,
+            (Listener::Unix(listener), _) => server.listen_uds("unix", listener, move || over_unix(&state))?,
         };
     }
     let server = server.run();
@@ -262,26 +274,90 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
     }
 }
 
-/// What there is to know of a connection that was just made.
-fn connected(connection: &dyn Any, crowd: &Crowd, max: usize) -> Connection {
-    let tls = tls::accepted(connection);
-    let socket = tls.map_or_else(|| connection.downcast_ref::<rt::net::TcpStream>(), |(socket, _)| Some(socket));
-    let address = socket.and_then(|socket| socket.peer_addr().ok()).map(|address| address.ip().to_canonical());
-    if let Some(socket) = socket {
-        notice_vanished(socket);
-    }
-    Connection {
-        address,
-        tls: tls.is_some(),
-        certified: tls.is_some_and(|(_, certified)| certified),
-        seat: crowd.enter(address, max),
-        requests: Arc::default(),
-    }
+/// Requests of HTTP and what answers them, on connections of which `introduce` says what is known.
+fn http<T, I>(
+    state: &Data<State>,
+    introduce: I,
+) -> HttpService<
+    T,
+    impl ServiceFactory<
+        Request,
+        Config = (),
+        Response = ServiceResponse,
+        Error = HttpResponse,
+        InitError = (),
+        Future: 'static,
+        Service: Service<Request, Future: 'static>,
+    > + use<T, I>,
+    BoxBody,
+>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: Fn(&T, &mut Extensions) + 'static,
+{
+    let app = App::new()
+        .app_data(state.clone())
+        .wrap(middleware::from_fn(guard::guard))
+        .wrap(middleware::from_fn(direct::take_along))
+        .service(web::scope(&state.base_path).configure(routes::routes))
+        .default_service(web::to(routes::nothing_here));
+    let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
+    let standing = state.standing.clone();
+    HttpService::build()
+        .graceful_shutdown_signal(move || {
+            let mut standing = standing.clone();
+            async move { drop(standing.wait_for(|standing| standing.is_stopping).await) }
+        })
+        .tcp_nodelay(true)
+        .h1_allow_half_closed(false)
+        .h1_write_buffer_size(WRITE_BYTES)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .on_connect_ext(introduce)
+        .finish(map_config(app, |()| AppConfig::default()))
+}
+
+/// HTTP on a socket of TCP.
+fn over_tcp(
+    state: &Data<State>,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
+    let (http, state) = (http(state, Line::introduce), state.clone());
+    apply_fn_factory(http, move |socket: TcpStream, http| {
+        let _ = socket.set_nodelay(true);
+        let known = state.connection(Some(&socket), None);
+        let (line, back) = Line::new(socket, known);
+        back.serve(Box::pin(http.call((line, Protocol::Http1, None))))
+    })
+}
+
+/// HTTP on a Unix socket.
+fn over_unix(
+    state: &Data<State>,
+) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
+    let (http, state) = (http(state, Line::introduce), state.clone());
+    apply_fn_factory(http, move |socket: UnixStream, http| {
+        let (line, back) = Line::new(socket, state.connection(None, None));
+        back.serve(Box::pin(http.call((line, Protocol::Http1, None))))
+    })
+}
+
+/// HTTP inside TLS on a socket of TCP.
+fn over_tls(
+    state: &Data<State>,
+    tls: &tls::Tls,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = TlsError<io::Error, DispatchError>, InitError = ()> + use<>
+{
+    let known = state.clone();
+    let http = http(state, move |stream: &TlsStream<TcpStream>, data| {
+        let (socket, session) = stream.get_ref();
+        data.insert(known.connection(Some(socket), Some(session.peer_certificates().is_some())));
+    });
+    http.rustls_0_23(tls.config())
 }
 
 /// Lets the kernel end a connection whose other end is gone. Without it a client that vanished from a quiet log would
 /// stay until something is sent.
-fn notice_vanished(socket: &rt::net::TcpStream) {
+fn notice_vanished(socket: &TcpStream) {
     let _ = sockopt::set_socket_recv_buffer_size(socket, RECEIVE_BYTES);
     // Not every socket has these; the heartbeat does the same, later.
     let _ = sockopt::set_socket_keepalive(socket, true);

@@ -14,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use tracing::{debug, warn};
 
+use super::direct::Last;
 use super::guard::{Caller, LOGIN, LOGOUT, wants_html};
 use super::login;
 use super::metrics::{self, Server};
@@ -132,7 +133,7 @@ async fn stream(request: &HttpRequest, state: &State, caller: &Caller, defaults:
     };
     let manners = state.manners();
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
-    let (notices, id_given) = (wanted.notices, id.is_some());
+    let (notices, follows, id_given) = (wanted.notices, wanted.follow, id.is_some());
     if caller.is_crowd {
         return crowded(request, state, format, id.as_deref());
     }
@@ -169,7 +170,11 @@ async fn stream(request: &HttpRequest, state: &State, caller: &Caller, defaults:
     let token = caller.token.as_ref().map(|token| &*token.name);
     debug!(form = format.name(), resumed = id_given, token, "a stream begins");
     let style = Style { format, payload, notices, retry_ms: jittered(manners.retry), heartbeat: manners.heartbeat };
-    unchunked(request, head.body(StreamBody::new(stage, style, Common::of(state, caller.clone()))).map_into_boxed_body())
+    let mut answer = head.body(StreamBody::new(stage, style, Common::of(state, caller.clone()))).map_into_boxed_body();
+    if follows || request.head().connection_type() == ConnectionType::Close {
+        answer.extensions_mut().insert(Last);
+    }
+    unchunked(request, answer)
 }
 
 /// There is no room now. An EventSource would give up for good on another status than 200.

@@ -1,12 +1,9 @@
 //! The certificate and key that a server shows, and a client for the health check. The only place that names `rustls`.
 
-use std::any::Any;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::rt::net::TcpStream;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -58,12 +55,6 @@ impl Tls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config
     }
-}
-
-/// The socket below a connection that is encrypted, and whether its client showed a certificate.
-pub(super) fn accepted(connection: &dyn Any) -> Option<(&TcpStream, bool)> {
-    let (socket, session) = connection.downcast_ref::<TlsStream<TcpStream>>()?.get_ref();
-    Some((socket, session.peer_certificates().is_some()))
 }
 
 /// Reads a certificate chain and its private key, and certificates of those who sign for clients, all PEM.

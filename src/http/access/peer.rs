@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,15 @@ pub struct Connection {
     pub seat: Option<Seat>,
     /// How many of its requests are under way.
     pub requests: Arc<AtomicUsize>,
+    /// That it is open.
+    pub open: Open,
+}
+
+impl Connection {
+    /// The one that a request came by.
+    pub fn of(request: &ServiceRequest) -> Option<&Self> {
+        request.conn_data::<Rc<Connection>>().map(|connection| &**connection)
+    }
 }
 
 /// One of the connections or requests that are open; not any more when dropped.
@@ -116,7 +126,7 @@ pub struct Client {
 impl Client {
     /// Who sent a request.
     pub fn of(request: &ServiceRequest, trusted: &[Proxy]) -> Self {
-        let connection = request.conn_data::<Connection>();
+        let connection = Connection::of(request);
         let address = connection.and_then(|connection| connection.address);
         let https = connection.is_some_and(|connection| connection.tls);
         Client::behind(address, https, request.headers(), trusted)

@@ -1,0 +1,271 @@
+//! Streams over plain HTTP/1, written to the socket by ourselves. `actix_http` keeps two buffers of 8 KiB for a connection as
+//! long as it lasts, and copies whatever is sent into one of them: an idle stream needs no buffer, and what a busy one sends
+//! lies in memory already. Requests are read, judged and answered by `actix_web` as everywhere; but a stream behind which
+//! nothing comes on its connection takes that along, from its first byte on. Never decides what is sent.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::future::{pending, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::http::Version;
+use actix_web::http::header::{CONTENT_LENGTH, EXPECT, HttpDate, TRANSFER_ENCODING};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::WRITE_BYTES;
+use super::access::peer::Connection;
+
+/// Says of a response that it is the last of its connection.
+pub struct Last;
+
+/// How many pieces of memory go to the socket at once, at most.
+const SLICES_MAX: usize = 64;
+/// What stands behind each chunk (RFC 9112, 7.1).
+const CHUNK_END: Bytes = Bytes::from_static(b"\r\n");
+/// The chunk that ends a body.
+const LAST_CHUNK: Bytes = Bytes::from_static(b"0\r\n\r\n");
+
+/// A socket as the reader of requests has it. Gives it back when it is dropped.
+pub struct Line<T> {
+    /// There until then.
+    socket: Option<T>,
+    back: Rc<Cell<Option<T>>>,
+    connection: Rc<Connection>,
+    exit: Rc<Exit>,
+}
+
+/// Where an answer waits that takes its connection along.
+#[derive(Default)]
+struct Exit {
+    answer: RefCell<Option<Answer>>,
+    /// Whether the socket would not take all that was sent before.
+    is_full: Cell<bool>,
+}
+
+/// What is sent over a connection until it ends.
+struct Answer {
+    head: Bytes,
+    is_chunked: bool,
+    body: BoxBody,
+}
+
+/// The way back out of a [`Line`].
+pub struct Back<T> {
+    socket: Rc<Cell<Option<T>>>,
+    connection: Rc<Connection>,
+    exit: Rc<Exit>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Back<T> {
+    /// Serves a connection: `reading` its requests, from its line, and when a stream comes of one of them that is the last answer,
+    /// nobody but that: what reads, boxed by itself, is gone then.
+    ///
+    /// # Errors
+    /// What `reading` ends with.
+    pub async fn serve<E>(self, mut reading: Pin<Box<impl Future<Output = Result<(), E>>>>) -> Result<(), E> {
+        let Back { socket, connection: _open, exit } = self;
+        let read = poll_fn(|context| match reading.as_mut().poll(context) {
+            Poll::Pending if !exit.is_full.get() => exit.answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+        });
+        let answer = match read.await {
+            Ok(answer) => answer,
+            Err(ended) => return ended,
+        };
+        drop((reading, exit));
+        if let Some(socket) = socket.take() {
+            let mut sending = Sending::new(socket, answer);
+            // A client that is gone has said so itself.
+            let _ = poll_fn(|context| sending.poll(context)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Lets the last answer of a connection take it along, where that is one that [`Back::serve`] serves and nothing but the request came.
+pub async fn take_along(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse, Error> {
+    let answer = next.call(request).await?.map_into_boxed_body();
+    let is_last = answer.response().extensions().contains::<Last>();
+    let is_bare = [CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT].iter().all(|name| !answer.request().headers().contains_key(name));
+    let exit = answer.request().conn_data::<Rc<Exit>>().filter(|_| is_last && is_bare).cloned();
+    let Some(exit) = exit else { return Ok(answer) };
+    let is_chunked = answer.request().version() >= Version::HTTP_11;
+    let head = head(answer.response(), is_chunked);
+    exit.answer.replace(Some(Answer { head, is_chunked, body: answer.into_body() }));
+    // Whoever polls this finds it there, and drops this.
+    pending().await
+}
+
+/// The head of an answer as it is sent (RFC 9112, 4 and 5).
+fn head<B>(response: &HttpResponse<B>, is_chunked: bool) -> Bytes {
+    let version = if is_chunked { "1.1" } else { "1.0" };
+    let mut head = format!("HTTP/{version} {}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    let coding = if is_chunked { "transfer-encoding: chunked\r\n" } else { "" };
+    let date = HttpDate::from(SystemTime::now());
+    head.extend_from_slice(format!("connection: close\r\n{coding}date: {date}\r\n\r\n").as_bytes());
+    head.into()
+}
+
+/// An answer on its way.
+struct Sending<T> {
+    socket: T,
+    body: BoxBody,
+    is_chunked: bool,
+    /// Whether the body has ended.
+    is_whole: bool,
+    /// What is to be sent next.
+    pieces: VecDeque<Bytes>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
+    fn new(socket: T, answer: Answer) -> Self {
+        let Answer { head, is_chunked, body } = answer;
+        Sending { socket, body, is_chunked, is_whole: false, pieces: VecDeque::from([head]) }
+    }
+
+    /// Sends until the body has ended, or the client has.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.poll_gone(context)?.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.pieces.is_empty() && !self.is_whole {
+                self.fetch(context)?;
+            }
+            match (self.pieces.is_empty(), self.is_whole) {
+                (true, true) => return Pin::new(&mut self.socket).poll_shutdown(context),
+                (true, false) => return Poll::Pending,
+                (false, _) => ready!(self.poll_send(context))?,
+            }
+        }
+    }
+
+    /// Whether the client has closed its side. Whatever else it says is passed over: it was told that nothing is answered
+    /// any more on this connection.
+    fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let mut space = [0; 512];
+            let mut said = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.socket).poll_read(context, &mut said))?;
+            if said.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Takes from the body what there is, up to what is written at once.
+    fn fetch(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let mut bytes = 0;
+        while bytes < WRITE_BYTES {
+            match Pin::new(&mut self.body).poll_next(context) {
+                Poll::Pending => break,
+                Poll::Ready(None) => {
+                    self.is_whole = true;
+                    self.pieces.extend(self.is_chunked.then_some(LAST_CHUNK));
+                    break;
+                }
+                Poll::Ready(Some(Err(error))) => return Err(io::Error::other(error.to_string())),
+                Poll::Ready(Some(Ok(piece))) => {
+                    bytes += piece.len();
+                    self.add(piece);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, piece: Bytes) {
+        if !self.is_chunked {
+            return self.pieces.push_back(piece);
+        }
+        let mut size = String::new();
+        let _ = write!(size, "{:x}\r\n", piece.len());
+        self.pieces.extend([size.into(), piece, CHUNK_END]);
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let count = self.pieces.len().min(SLICES_MAX);
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(piece);
+        }
+        let mut sent = ready!(Pin::new(&mut self.socket).poll_write_vectored(context, &slices[..count]))?;
+        if sent == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        while let Some(piece) = self.pieces.front_mut() {
+            if piece.len() > sent {
+                piece.advance(sent);
+                break;
+            }
+            sent -= piece.len();
+            self.pieces.pop_front();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> Line<T> {
+    /// One on a socket, and the way back.
+    pub fn new(socket: T, connection: Rc<Connection>) -> (Self, Back<T>) {
+        let back = Back { socket: Rc::default(), connection: connection.clone(), exit: Rc::default() };
+        (Line { socket: Some(socket), back: back.socket.clone(), connection, exit: back.exit.clone() }, back)
+    }
+
+    /// Tells requests of this connection what is known of it.
+    pub fn introduce(&self, data: &mut Extensions) {
+        data.insert(self.connection.clone());
+        data.insert(self.exit.clone());
+    }
+}
+
+impl<T> Drop for Line<T> {
+    fn drop(&mut self) {
+        self.back.set(self.socket.take());
+    }
+}
+
+impl<T: Unpin> Line<T> {
+    fn socket(self: Pin<&mut Self>) -> Pin<&mut T> {
+        Pin::new(self.get_mut().socket.as_mut().expect("it is there until this is dropped"))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Line<T> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_read(context, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Line<T> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.as_mut().socket().poll_write(context, bytes);
+        self.exit.is_full.set(written.is_pending());
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket().poll_shutdown(context)
+    }
+}
