@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::future::{pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -30,6 +29,8 @@ pub struct Last;
 
 /// How many pieces of memory go to the socket at once, at most.
 const SLICES_MAX: usize = 64;
+/// Up to which size a piece is copied rather than sent as three.
+const SMALL_BYTES: usize = 1024;
 /// What stands behind each chunk (RFC 9112, 7.1).
 const CHUNK_END: Bytes = Bytes::from_static(b"\r\n");
 /// The chunk that ends a body.
@@ -195,9 +196,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
         if !self.is_chunked {
             return self.pieces.push_back(piece);
         }
-        let mut size = String::new();
-        let _ = write!(size, "{:x}\r\n", piece.len());
-        self.pieces.extend([size.into(), piece, CHUNK_END]);
+        let size = format!("{:x}\r\n", piece.len());
+        if piece.len() <= SMALL_BYTES {
+            self.pieces.push_back([size.as_bytes(), &piece, &CHUNK_END].concat().into());
+        } else {
+            self.pieces.extend([size.into(), piece, CHUNK_END]);
+        }
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -206,7 +210,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
         for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
             *slice = IoSlice::new(piece);
         }
-        let mut sent = ready!(Pin::new(&mut self.socket).poll_write_vectored(context, &slices[..count]))?;
+        let socket = Pin::new(&mut self.socket);
+        let mut sent = ready!(match &slices[..count] {
+            [only] => socket.poll_write(context, only),
+            slices => socket.poll_write_vectored(context, slices),
+        })?;
         if sent == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
@@ -267,5 +275,48 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Line<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::rt::System;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::http::access::peer::Open;
+
+    #[test]
+    fn what_was_answered_before_is_sent_to_its_end_before_a_stream_takes_the_connection() {
+        let connection = Connection {
+            address: None,
+            tls: false,
+            certified: false,
+            seat: None,
+            requests: Arc::default(),
+            open: Open::one(&Arc::default()),
+        };
+        let (socket, mut client) = duplex(16);
+        let (mut line, back) = Line::new(socket, Rc::new(connection));
+        let exit = line.exit.clone();
+        let before = vec![b'.'; 1000];
+        let reading = Box::pin(async move {
+            // Asked for both, one after the other, before anything was read.
+            let body = BoxBody::new(Bytes::from_static(b"stream"));
+            exit.answer.replace(Some(Answer { head: Bytes::from_static(b"head "), is_chunked: false, body }));
+            line.write_all(&before).await?;
+            pending().await
+        });
+        let sent = System::new().block_on(async {
+            let mut sent = String::new();
+            let (served, read) = tokio::join!(back.serve::<io::Error>(reading), client.read_to_string(&mut sent));
+            served.unwrap();
+            read.unwrap();
+            sent
+        });
+        assert_eq!(sent.trim_start_matches('.'), "head stream");
+        assert_eq!(sent.len(), 1000 + "head stream".len());
     }
 }

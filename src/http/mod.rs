@@ -15,10 +15,11 @@ mod routes;
 pub mod stream;
 pub mod tls;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::available_parallelism;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, map_config};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_tls::accept::TlsError;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::body::BoxBody;
@@ -245,10 +246,19 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
         server = match (listener, &settings.tls) {
             (Listener::Tcp(listener), Some(tls)) => {
                 let tls = tls.clone();
-                server.listen("https", listener, move || over_tls(&state, &tls))?
+                server.listen("https", listener, move || encrypted(&state, &tls))?
             }
-            (Listener::Tcp(listener), None) => server.listen("http", listener, move || over_tcp(&state))?,
-            (Listener::Unix(listener), _) => server.listen_uds("unix", listener, move || over_unix(&state))?,
+            (Listener::Tcp(listener), None) => {
+                let meet = |state: &State, socket: &TcpStream| {
+                    let _ = socket.set_nodelay(true);
+                    state.connection(Some(socket), None)
+                };
+                server.listen("http", listener, move || plain(&state, meet))?
+            }
+            (Listener::Unix(listener), _) => {
+                let meet = |state: &State, _: &UnixStream| state.connection(None, None);
+                server.listen_uds("unix", listener, move || plain(&state, meet))?
+            }
         };
     }
     let server = server.run();
@@ -317,32 +327,39 @@ where
         .finish(map_config(app, |()| AppConfig::default()))
 }
 
-/// HTTP on a socket of TCP.
-fn over_tcp(
+/// HTTP on plain sockets, of which `meet` says what is known. What reads requests has a clock that ticks twice a second, and
+/// is there only while some may come: not where all connections are streams.
+fn plain<T, M>(
     state: &Data<State>,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
-    let (http, state) = (http(state, Line::introduce), state.clone());
-    apply_fn_factory(http, move |socket: TcpStream, http| {
-        let _ = socket.set_nodelay(true);
-        let known = state.connection(Some(&socket), None);
+    meet: M,
+) -> impl ServiceFactory<T, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<T, M>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    M: Fn(&State, &T) -> Rc<Connection> + Clone,
+{
+    let (state, last) = (state.clone(), Rc::new(RefCell::new(Weak::new())));
+    fn_service(move |socket: T| {
+        let known = meet(&state, &socket);
         let (line, back) = Line::new(socket, known);
-        back.serve(Box::pin(http.call((line, Protocol::Http1, None))))
-    })
-}
-
-/// HTTP on a Unix socket.
-fn over_unix(
-    state: &Data<State>,
-) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
-    let (http, state) = (http(state, Line::introduce), state.clone());
-    apply_fn_factory(http, move |socket: UnixStream, http| {
-        let (line, back) = Line::new(socket, state.connection(None, None));
-        back.serve(Box::pin(http.call((line, Protocol::Http1, None))))
+        let (state, last) = (state.clone(), last.clone());
+        back.serve(Box::pin(async move {
+            let there = last.borrow().upgrade();
+            let reader = match there {
+                Some(reader) => reader,
+                None => {
+                    let reader = http(&state, Line::introduce).new_service(()).await;
+                    let reader = Rc::new(reader.map_err(|()| DispatchError::InternalError)?);
+                    *last.borrow_mut() = Rc::downgrade(&reader);
+                    reader
+                }
+            };
+            reader.call((line, Protocol::Http1, None)).await
+        }))
     })
 }
 
 /// HTTP inside TLS on a socket of TCP.
-fn over_tls(
+fn encrypted(
     state: &Data<State>,
     tls: &tls::Tls,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = TlsError<io::Error, DispatchError>, InitError = ()> + use<>

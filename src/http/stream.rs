@@ -83,7 +83,7 @@ impl Common {
 }
 
 /// Into how many parts the time between two heartbeats is divided: all that are due in one of them are sent at its begin.
-const BEATS_TOGETHER: u32 = 16;
+const BEATS_TOGETHER: u32 = 8;
 /// After so many bytes at once the other streams have their turn: so those that read the same stay side by side.
 const YIELD_BYTES: usize = 64 << 10;
 
@@ -169,15 +169,17 @@ impl Sending {
             if !self.writer.out().is_empty() {
                 continue;
             }
-            if Instant::now() >= self.beat()
-                && let Some(heartbeat) = self.heartbeat()
-            {
-                return Some(heartbeat);
-            }
-            match filled {
-                Filled::Moved | Filled::OutOfReach => tokio::task::yield_now().await,
+            let is_time = match filled {
+                _ if Instant::now() >= self.beat() => true,
+                Filled::Moved | Filled::OutOfReach => {
+                    tokio::task::yield_now().await;
+                    false
+                }
                 Filled::Idle => self.wait().await,
                 Filled::End => return None,
+            };
+            if is_time && let Some(heartbeat) = self.heartbeat() {
+                return Some(heartbeat);
             }
         }
     }
@@ -203,27 +205,27 @@ impl Sending {
         filled
     }
 
-    /// Waits for the start, for a log to move, the end, or the time for a heartbeat or a checkpoint.
-    async fn wait(&mut self) {
+    /// Waits for the start, for a log to move, the end, or the time for a heartbeat or a checkpoint; whether it is the time for
+    /// a heartbeat, and nothing else has come.
+    async fn wait(&mut self) -> bool {
         let beat = self.beat();
         match &mut self.stage {
-            Stage::Lost => {}
+            Stage::Lost => false,
             Stage::Starting(starting) => {
                 let found = tokio::select! {
-                    subscription = starting => Some(subscription),
-                    () = tokio::time::sleep_until(beat.into()) => None,
-                    () = self.common.over() => None,
+                    subscription = starting => subscription,
+                    () = tokio::time::sleep_until(beat.into()) => return true,
+                    () = self.common.over() => return false,
                 };
-                if let Some(subscription) = found {
-                    self.stage = Stage::Streaming(Box::new(subscription));
-                }
+                self.stage = Stage::Streaming(Box::new(found));
+                false
             }
             Stage::Streaming(subscription) => {
                 let until = subscription.due().map_or(beat, |due| due.min(beat));
                 tokio::select! {
-                    () = subscription.moved() => {}
-                    () = tokio::time::sleep_until(until.into()) => {}
-                    () = self.common.over() => {}
+                    () = subscription.moved() => false,
+                    () = tokio::time::sleep_until(until.into()) => until == beat,
+                    () = self.common.over() => false,
                 }
             }
         }

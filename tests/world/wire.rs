@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
+use crate::harness::chunked::Chunked;
 use crate::harness::{Agent, Stream, World, eventually, get};
 
 /// An id of a stream over one log.
@@ -203,6 +204,36 @@ fn a_connection_serves_another_request_after_a_stream_that_ended() {
     let first = agent.get("/events?from=start&follow=false");
     let second = first.then(&get("/events?from=start&follow=false"));
     assert_eq!(second.text().matches("line 0000").count(), 3);
+}
+
+#[test]
+fn a_stream_that_was_asked_for_together_with_another_comes_behind_all_of_it() {
+    use std::io::{Read, Write};
+    let world = World::new();
+    let lines: Vec<_> = (0..200_000).map(|n| format!("line {n:06} {}", "x".repeat(n % 90))).collect();
+    world.file("app.log", lines.iter().flat_map(|line| [line, "\n"]).collect::<String>());
+    let agent = world.agent(&["app=@/app.log"]);
+    let mut socket = std::net::TcpStream::connect(agent.address()).unwrap();
+    let first = "GET /tail?from=start&follow=false HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // Nothing comes behind this one: it has its connection to itself.
+    let second = "GET /tail?tail=2&follow=false HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    socket.write_all([first, second].concat().as_bytes()).unwrap();
+    // In small portions: the agent is always ahead, and has to wait.
+    let (mut bytes, mut portion) = (Vec::new(), [0; 4096]);
+    while let count @ 1.. = socket.read(&mut portion).unwrap() {
+        bytes.extend_from_slice(&portion[..count]);
+    }
+    let heads: Vec<_> = bytes.windows(9).enumerate().filter(|(_, window)| window == b"HTTP/1.1 ").map(|(at, _)| at).collect();
+    assert_eq!(heads.len(), 2, "answers");
+    let body = |answer: &[u8]| {
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("the end of a head") + 4;
+        let mut chunks = Chunked::default();
+        let body = chunks.feed(&answer[end..]).unwrap();
+        assert!(chunks.ended(), "{} bytes and no last chunk", body.len());
+        String::from_utf8(body).unwrap()
+    };
+    assert!(body(&bytes[..heads[1]]).lines().eq(&lines), "the first answer");
+    assert!(body(&bytes[heads[1]..]).lines().eq(&lines[lines.len() - 2..]), "the second answer");
 }
 
 #[test]
