@@ -27,6 +27,8 @@ use super::access::peer::Connection;
 /// Says of a response that it is the last of its connection.
 pub struct Last;
 
+/// How often a client that says something is read from before it is others' turn.
+const READS_MAX: usize = 16;
 /// How many pieces of memory go to the socket at once, at most.
 const SLICES_MAX: usize = 64;
 /// Up to which size a piece is copied rather than sent as three.
@@ -141,14 +143,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
         Sending { socket, body, is_chunked, is_whole: false, pieces: VecDeque::from([head]) }
     }
 
-    /// Sends until the body has ended, or the client has.
+    /// Sends until the body has ended, or the client has. A body that waits is not asked again before it wakes: it may do so to
+    /// let others have their turn.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.poll_gone(context)?.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut waits = false;
         loop {
-            if self.poll_gone(context)?.is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            if self.pieces.is_empty() && !self.is_whole {
-                self.fetch(context)?;
+            if self.pieces.is_empty() && !self.is_whole && !waits {
+                waits = self.fetch(context)?;
             }
             match (self.pieces.is_empty(), self.is_whole) {
                 (true, true) => return Pin::new(&mut self.socket).poll_shutdown(context),
@@ -161,7 +165,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
     /// Whether the client has closed its side. Whatever else it says is passed over: it was told that nothing is answered
     /// any more on this connection.
     fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
+        for _ in 0..READS_MAX {
             let mut space = [0; 512];
             let mut said = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut self.socket).poll_read(context, &mut said))?;
@@ -169,14 +173,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
                 return Poll::Ready(Ok(()));
             }
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    /// Takes from the body what there is, up to what is written at once.
-    fn fetch(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    /// Takes from the body what there is, up to what is written at once; whether it waits for more.
+    fn fetch(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let mut bytes = 0;
         while bytes < WRITE_BYTES {
             match Pin::new(&mut self.body).poll_next(context) {
-                Poll::Pending => break,
+                Poll::Pending => return Ok(true),
                 Poll::Ready(None) => {
                     self.is_whole = true;
                     self.pieces.extend(self.is_chunked.then_some(LAST_CHUNK));
@@ -189,7 +195,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn add(&mut self, piece: Bytes) {

@@ -133,7 +133,8 @@ async fn stream(request: &HttpRequest, state: &State, caller: &Caller, defaults:
     };
     let manners = state.manners();
     let StreamRequest { format, payload, id, download, request: wanted } = asked;
-    let (notices, follows, id_given) = (wanted.notices, wanted.follow, id.is_some());
+    let is_endless = wanted.follow && wanted.limit.is_none() && wanted.until.is_none();
+    let (notices, id_given) = (wanted.notices, id.is_some());
     if caller.is_crowd {
         return crowded(request, state, format, id.as_deref());
     }
@@ -171,7 +172,7 @@ async fn stream(request: &HttpRequest, state: &State, caller: &Caller, defaults:
     debug!(form = format.name(), resumed = id_given, token, "a stream begins");
     let style = Style { format, payload, notices, retry_ms: jittered(manners.retry), heartbeat: manners.heartbeat };
     let mut answer = head.body(StreamBody::new(stage, style, Common::of(state, caller.clone()))).map_into_boxed_body();
-    if follows || request.head().connection_type() == ConnectionType::Close {
+    if is_endless || request.head().connection_type() == ConnectionType::Close {
         answer.extensions_mut().insert(Last);
     }
     unchunked(request, answer)

@@ -78,7 +78,7 @@ struct Shared {
 /// How many starts are searched for at a time; and as many that no filter makes long.
 pub const SEARCHES_MAX: usize = 8;
 /// How long it is worth to gather records for each subscriber that is woken for them.
-const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(60);
+const PACE_PER_SUBSCRIBER: Duration = Duration::from_micros(68);
 /// How long records are gathered at most.
 const PACE_MAX: Duration = Duration::from_millis(60);
 
