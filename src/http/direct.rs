@@ -286,8 +286,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Line<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::sync::Arc;
+    use std::task::Waker;
 
+    use actix_web::body::BodySize;
     use actix_web::rt::System;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -324,5 +327,40 @@ mod tests {
         });
         assert_eq!(sent.trim_start_matches('.'), "head stream");
         assert_eq!(sent.len(), 1000 + "head stream".len());
+    }
+
+    /// Gives a piece, lets others have their turn, and so on.
+    struct Turns(bool);
+
+    impl MessageBody for Turns {
+        type Error = Infallible;
+
+        fn size(&self) -> BodySize {
+            BodySize::Stream
+        }
+
+        fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+            self.0 = !self.0;
+            if self.0 {
+                return Poll::Ready(Some(Ok(Bytes::from_static(b"piece"))));
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_body_that_lets_others_have_their_turn_is_not_asked_again_in_the_same() {
+        let (socket, client) = duplex(1 << 20);
+        let answer = Answer { head: Bytes::from_static(b"head "), is_chunked: false, body: BoxBody::new(Turns(false)) };
+        let (mut sending, mut client) = (Sending::new(socket, answer), Box::pin(client));
+        let context = &mut Context::from_waker(Waker::noop());
+        for expected in [&b"head piece"[..], b"piece", b"piece"] {
+            assert!(sending.poll(context).is_pending());
+            let mut space = [0; 99];
+            let mut sent = ReadBuf::new(&mut space);
+            assert!(client.as_mut().poll_read(context, &mut sent).is_ready());
+            assert_eq!(sent.filled(), expected);
+        }
     }
 }
