@@ -129,6 +129,8 @@ fn head<B>(response: &HttpResponse<B>, is_chunked: bool) -> Bytes {
 /// An answer on its way.
 struct Sending<T> {
     socket: T,
+    /// Sent together with what there is of the body then.
+    head: Option<Bytes>,
     body: BoxBody,
     is_chunked: bool,
     /// Whether the body has ended.
@@ -140,7 +142,7 @@ struct Sending<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
     fn new(socket: T, answer: Answer) -> Self {
         let Answer { head, is_chunked, body } = answer;
-        Sending { socket, body, is_chunked, is_whole: false, pieces: VecDeque::from([head]) }
+        Sending { socket, head: Some(head), body, is_chunked, is_whole: false, pieces: VecDeque::new() }
     }
 
     /// Sends until the body has ended, or the client has. A body that waits is not asked again before it wakes: it may do so to
@@ -180,6 +182,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sending<T> {
     /// Takes from the body what there is, up to what is written at once; whether it waits for more.
     fn fetch(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let mut bytes = 0;
+        self.pieces.extend(self.head.take());
         while bytes < WRITE_BYTES {
             match Pin::new(&mut self.body).poll_next(context) {
                 Poll::Pending => return Ok(true),
