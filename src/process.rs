@@ -1,9 +1,13 @@
 //! What this process takes of the machine, as `/proc` tells.
 
+mod code;
+
 use std::fs;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
+
+pub use code::give_back_code;
 
 /// What this process takes now. What can't be told is none.
 #[derive(Clone, Copy, Debug, Default)]

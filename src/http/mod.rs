@@ -21,7 +21,6 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -38,17 +37,18 @@ use actix_web::{App, HttpResponse, middleware, rt};
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use access::failures::Failures;
-use access::peer::{Client, Connection, Crowd, Open, Proxy};
+use access::peer::{Client, Connection, Crowd, Open, Proxy, Tally};
 use access::sessions::Sessions;
 use access::sites::HostName;
 use access::tokens::Tokens;
 use direct::Line;
 use quiet::Quiet;
 
-use crate::process::private_bytes;
+use crate::process::{give_back_code, private_bytes};
 use crate::subscriber::Feed;
 
 /// The methods that are answered.
@@ -63,6 +63,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const RECEIVE_BYTES: usize = 64 * 1024;
 /// How long a vanished client's connection is kept.
 const VANISHED: Duration = Duration::from_secs(60);
+/// How long nobody has been there when the code that answers is given back.
+const REST: Duration = Duration::from_secs(2);
 
 /// Where requests come in; bound by the caller.
 #[derive(Debug)]
@@ -154,7 +156,7 @@ struct State {
     failures: Failures,
     crowd: Crowd,
     connections_max: usize,
-    open: Arc<AtomicUsize>,
+    open: Arc<Tally>,
     quiet: Quiet,
 }
 
@@ -281,6 +283,19 @@ async fn run(listeners: Vec<Listener>, feed: Feed, settings: Settings, stop: imp
     tokio::select! {
         served = server => served,
         never = ending => never,
+        never = rest(&state.open) => never,
+    }
+}
+
+/// Gives back the code that starting and answering took, whenever nobody is there. Never ends.
+async fn rest<T>(open: &Tally) -> T {
+    loop {
+        while timeout(REST, open.last_closed()).await.is_ok() {}
+        if open.count() == 0 {
+            // It is no loss where that can't be.
+            let _ = give_back_code();
+        }
+        open.last_closed().await;
     }
 }
 

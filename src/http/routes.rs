@@ -1,7 +1,6 @@
 //! What each route answers. Decides nothing about logs: asks the feed.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::http::header::{
@@ -110,7 +109,7 @@ async fn metrics(request: HttpRequest, state: Data<State>, caller: ReqData<Calle
         manners: state.manners(),
         grant: caller.grant.clone(),
         sessions: state.sessions.count(),
-        connections: state.open.load(Ordering::Relaxed),
+        connections: state.open.count(),
         connections_max: state.connections_max,
         unreadable: state.quiet.unreadable(),
         is_ready: !state.is_stopping() && state.feed.is_ready(),

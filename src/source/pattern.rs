@@ -6,6 +6,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -13,7 +14,7 @@ use super::container;
 use super::rotation::{base_of, infixed};
 
 /// What a directory stands for: the logs directly in it.
-const DIRECTORY_GLOB: &str = "*.log";
+static IN_DIRECTORY: LazyLock<Vec<Step>> = LazyLock::new(|| steps(Path::new("*.log")).expect("a glob of ours"));
 /// The longest name of a log, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 /// How many directories deep `**` looks.
@@ -185,16 +186,10 @@ impl LogPattern {
 
     /// Visits every directory on the way and every live path that the pattern matches.
     fn walk(&self, directory: &mut dyn FnMut(&Path), log: &mut dyn FnMut(&Path)) {
-        let literal = self.literal();
-        let inside = literal.as_ref().is_some_and(|path| path.is_dir());
-        let directory_steps;
-        let steps = if inside {
-            directory_steps = [&self.steps[..], &steps(Path::new(DIRECTORY_GLOB)).expect("a glob of ours")[..]].concat();
-            &directory_steps
-        } else {
-            &self.steps
-        };
-        walk(Path::new("/"), steps, DEPTH_MAX, directory, log);
+        match self.literal().filter(|path| path.is_dir()) {
+            Some(path) => walk(&path, &IN_DIRECTORY, DEPTH_MAX, directory, log),
+            None => walk(Path::new("/"), &self.steps, DEPTH_MAX, directory, log),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod rsyslog;
 mod containers;
 mod refusal;
 mod reload;
+mod resting;
 mod discovery;
 mod access;
 mod hostile;

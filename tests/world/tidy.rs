@@ -36,6 +36,7 @@ const DOORS: &[(&str, &str)] = &[
     (r"\blistenfd::", r"^config/supervision\.rs$"),
     (r"\brustls::", r"^http/tls\.rs$"),
     (r"(?m)^use ring::", r"^http/access/secret\.rs$"),
+    (r"\bunsafe\b", r"^process/code\.rs$"),
     (r"\bprocess::exit\b|\bExitCode\b", r"^main\.rs$"),
     (r"\bstd::env\b|\benv::(var|args|current|temp)", r"^config"),
 ];

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::HeaderMap;
+use tokio::sync::Notify;
 
 /// What is known of a connection since it was made.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct Connection {
     /// Its place among those of its address; none where there are as many as may be.
     pub seat: Option<Seat>,
     /// How many of its requests are under way.
-    pub requests: Arc<AtomicUsize>,
+    pub requests: Arc<Tally>,
     /// That it is open.
     pub open: Open,
 }
@@ -35,26 +36,47 @@ impl Connection {
     }
 }
 
-/// One of the connections or requests that are open; not any more when dropped.
+/// How many connections or requests are open.
+#[derive(Debug, Default)]
+pub struct Tally {
+    open: AtomicUsize,
+    last_closed: Notify,
+}
+
+impl Tally {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the last of them was closed once more, if it was not since this was asked last.
+    pub async fn last_closed(&self) {
+        self.last_closed.notified().await;
+    }
+}
+
+/// One of those that are open; not any more when dropped.
 #[derive(Debug)]
-pub struct Open(Arc<AtomicUsize>);
+pub struct Open(Arc<Tally>);
 
 impl Open {
     /// One more.
-    pub fn one(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Open(count.clone())
+    pub fn one(tally: &Arc<Tally>) -> Self {
+        tally.open.fetch_add(1, Ordering::Relaxed);
+        Open(tally.clone())
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.count()
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.last_closed.notify_one();
+        }
     }
 }
 

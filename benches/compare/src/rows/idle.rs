@@ -1,6 +1,7 @@
 //! Nothing happens.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{SIDETAIL, YARDSTICK};
@@ -24,14 +25,16 @@ pub fn run(bench: &Bench) -> Outcome<Report> {
     // A heartbeat comes every 15 seconds, and costs.
     let long = Duration::from_millis(bench.sized(15_000, 2000, 300));
     let short = Duration::from_millis(bench.sized(5000, 1000, 300));
+    // First of all: names that have just changed are looked at for a while.
+    let logs = ten_logs(bench)?;
     let mut contenders = vec![contender(SIDETAIL, || rest(&sidetail::start(bench, &bench.empty_log()?)?, readers, long))];
     if bench.size != Size::Quick && bench.has(Peer::Yardstick) {
         contenders.push(contender(YARDSTICK, || rest(&yardstick::start(bench, &bench.empty_log()?, 1024)?, readers, short)));
     }
     let subscribed = bench.in_turn(contenders)?;
     let quiet = bench.in_turn(vec![
-        contender(SIDETAIL, || quiet_logs(bench, "notify", short)),
-        contender("by polling", || quiet_logs(bench, "poll", short)),
+        contender(SIDETAIL, || quiet_logs(bench, &logs, "notify", long)),
+        contender("by polling", || quiet_logs(bench, &logs, "poll", long)),
     ])?;
     let each = |name| subscribed.get(name, |rest| rest.kib_each);
     let mut report = Report::new(format!("idle: {readers} subscribers of a quiet log; ten quiet logs and nobody"));
@@ -80,7 +83,8 @@ fn rest(server: &Server, readers: usize, time: Duration) -> Outcome<Rest> {
     })
 }
 
-fn quiet_logs(bench: &Bench, watch: &str, time: Duration) -> Outcome<Rest> {
+/// A folder with ten logs that nobody has written for an hour.
+fn ten_logs(bench: &Bench) -> Outcome<PathBuf> {
     let folder = bench.folder("quiet")?;
     // What was written a minute ago is looked at as if it went on.
     let hour_ago = SystemTime::now() - Duration::from_secs(3600);
@@ -90,7 +94,11 @@ fn quiet_logs(bench: &Bench, watch: &str, time: Duration) -> Outcome<Rest> {
         let aged = written.and_then(|()| File::options().write(true).open(&path)?.set_modified(hour_ago));
         aged.map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    let server = sidetail::start_with(bench, &[&folder.display().to_string(), "--watch", watch])?;
+    Ok(folder)
+}
+
+fn quiet_logs(bench: &Bench, logs: &Path, watch: &str, time: Duration) -> Outcome<Rest> {
+    let server = sidetail::start_with(bench, &[&logs.display().to_string(), "--watch", watch])?;
     std::thread::sleep(Duration::from_millis(300));
     rest(&server, 0, time)
 }
