@@ -571,7 +571,7 @@ mod tests {
             ("watch = \"often\"\n", ":1: watch: unknown variant `often`, expected one of `auto`, `notify`, `poll`"),
             ("log-level = 'loud'\n", ":1: log-level: \"loud\" is not one of error, warn"),
             ("max-line = \"1B\"\n", ":1: max-line: \"1B\" is not between 64B and 64MiB"),
-            ("heartbeat = \"0s\"\n", ":1: heartbeat: \"0s\" is no time that passes; write 15s"),
+            ("heartbeat = \"0s\"\n", ":1: heartbeat: \"0s\" is not between 10ms and 1day; write 15s"),
             ("max-line = true\n", ":1: max-line: write this value as a string in quotes"),
             ("a = = b\n", ":1: a: "),
         ] {

@@ -145,16 +145,19 @@ impl FromStr for LineSize {
     }
 }
 
-/// A length of time that is not zero.
+/// A length of time that passes again and again, or is waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period(pub Duration);
+
+const PERIODS: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(24);
 
 impl FromStr for Period {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let Time(time) = text.parse()?;
-        if time.is_zero() { Err(format!("{text:?} is no time that passes; write 15s")) } else { Ok(Period(time)) }
+        let limits = || format!("{text:?} is not between {} and {}; write 15s", Time(*PERIODS.start()), Time(*PERIODS.end()));
+        PERIODS.contains(&time).then_some(Period(time)).ok_or_else(limits)
     }
 }
 

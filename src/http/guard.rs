@@ -16,11 +16,11 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
-use actix_web::{Error, HttpMessage, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use super::access::peer::{Client, Connection, Seat};
 use super::access::sessions::Login;
-use super::access::sites::{allowed_origin, is_foreign, strange_host};
+use super::access::sites::{allowed_origin, asked_host, is_foreign, strange_host};
 use super::access::tokens::Token;
 use super::flight::{board, seated as in_its_place};
 use super::refusal::{self, Refusal};
@@ -221,9 +221,7 @@ fn recognized(request: &ServiceRequest, caller: Caller, state: &State, manners: 
         });
     }
     // A cookie can't be guessed and was no token: a wrong one is only old.
-    let login = cookie(request.headers(), &cookie_name(request.headers(), &caller.client))
-        .and_then(|cookie| state.sessions.login(cookie));
-    match login.and_then(|login| Some((manners.tokens.of_tag(&login.token)?.clone(), login))) {
+    match logged_in(request.request(), &caller.client, state, manners) {
         Some((token, login)) => Ok(let_in(caller, &token, Some(login))),
         None => Err(Unknown::Silent),
     }
@@ -257,10 +255,15 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
+/// Who is logged in, by the cookie, with a token that is still good.
+pub fn logged_in(request: &HttpRequest, client: &Client, state: &State, manners: &Manners) -> Option<(Arc<Token>, Login)> {
+    let login = state.sessions.login(cookie(request.headers(), &cookie_name(request, client))?)?;
+    Some((manners.tokens.of_tag(&login.token)?.clone(), login))
+}
+
 /// What the cookie is called: browsers keep the same cookies for all ports of a host.
-pub fn cookie_name(headers: &HeaderMap, client: &Client) -> String {
-    let sent = headers.get("host").and_then(|host| host.to_str().ok());
-    let host = client.host.as_deref().or(sent).unwrap_or("");
+pub fn cookie_name(request: &HttpRequest, client: &Client) -> String {
+    let host = asked_host(request, client).unwrap_or("");
     let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| port.parse::<u16>().is_ok());
     port.map_or_else(|| "sidetail".into(), |port| format!("sidetail-{port}"))
 }

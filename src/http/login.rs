@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::State;
 use super::access::sessions::SESSION_TIME;
-use super::guard::{Caller, LOGIN, cookie, cookie_name, is_chunked};
+use super::guard::{Caller, LOGIN, cookie, cookie_name, is_chunked, logged_in};
 use super::refusal::{self, Refusal};
 use crate::page;
 
@@ -24,15 +24,10 @@ const POLICY: &str =
 
 /// The form, or who is logged in.
 pub async fn ask(request: HttpRequest, state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
-    let name = cookie_name(request.headers(), &caller.client);
     let manners = state.manners();
-    let login = cookie(request.headers(), &name).and_then(|cookie| state.sessions.login(cookie));
-    let who = login.and_then(|login| manners.tokens.of_tag(&login.token).map(|token| token.name.clone()));
-    match who {
-        _ if manners.tokens.is_empty() => shown(StatusCode::OK, &page::login("No token is asked for here.", None)),
-        Some(who) => shown(StatusCode::OK, &page::login("", Some(&who))),
-        None => shown(StatusCode::OK, &page::login("", None)),
-    }
+    let why = if manners.tokens.is_empty() { "No token is asked for here." } else { "" };
+    let who = logged_in(&request, &caller.client, &state, &manners).map(|(token, _)| token.name.clone());
+    shown(StatusCode::OK, &page::login(why, who.as_deref()))
 }
 
 /// Takes the form: the right token gives a cookie and leads to the page.
@@ -60,7 +55,7 @@ pub async fn enter(request: HttpRequest, state: Data<State>, caller: ReqData<Cal
         return shown(StatusCode::UNAUTHORIZED, &page::login("This is no token of the token file.", None));
     };
     info!(token = token.name, "a browser logs in");
-    let name = cookie_name(request.headers(), &caller.client);
+    let name = cookie_name(&request, &caller.client);
     let cookie = format!(
         "{name}={}; Path={}/; Max-Age={}; HttpOnly; SameSite=Strict{}",
         state.sessions.begin(token.tag),
@@ -75,7 +70,7 @@ pub async fn enter(request: HttpRequest, state: Data<State>, caller: ReqData<Cal
 
 /// Forgets the cookie.
 pub async fn leave(request: HttpRequest, state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
-    let name = cookie_name(request.headers(), &caller.client);
+    let name = cookie_name(&request, &caller.client);
     if let Some(cookie) = cookie(request.headers(), &name) {
         state.sessions.end(cookie);
     }

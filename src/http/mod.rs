@@ -51,8 +51,6 @@ use quiet::Quiet;
 use crate::process::{give_back_code, private_bytes};
 use crate::subscriber::Feed;
 
-/// The methods that are answered.
-const ALLOWED: &str = "GET, HEAD, OPTIONS";
 /// How much is gathered for one write to a socket, in bytes.
 const WRITE_BYTES: usize = 128 * 1024;
 /// How much memory a stream takes whose client does not read, about, in bytes.

@@ -1,6 +1,7 @@
 //! The query and the headers of a stream's request, parsed once into what the client asks for. Every wrong or unknown
 //! parameter is refused with a sentence that names it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -296,31 +297,48 @@ fn last_event_id(request: &HttpRequest) -> Option<String> {
     (!id.is_empty()).then_some(id)
 }
 
-/// The form that `Accept` asks for: the acceptable one of highest weight, the first of equals (RFC 9110, 12.5.1).
+/// The form that `Accept` asks for: the acceptable one of highest weight, the first of equals; of a form that says which is
+/// more exact (RFC 9110, 12.5.1).
 fn accepted(request: &HttpRequest) -> Result<Format, Refusal> {
-    let mut best: Option<(f32, Format)> = None;
-    let mut asked = false;
-    for value in request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()) {
-        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-            asked = true;
-            let mut parts = range.split(';').map(str::trim);
-            let format = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-                "text/event-stream" | "text/*" | "*/*" => Format::Sse,
-                "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Format::Ndjson,
-                "text/plain" => Format::Text,
-                _ => continue,
-            };
-            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
-            if weight > 0.0 && best.is_none_or(|(highest, _)| weight > highest) {
-                best = Some((weight, format));
+    let values = request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok());
+    let ranges: Vec<(String, f32)> =
+        values.flat_map(|value| value.split(',')).map(weighed).filter(|(range, _)| !range.is_empty()).collect();
+    if ranges.is_empty() {
+        return Ok(Format::Sse);
+    }
+    // Of equals the last one is taken.
+    let best = Format::ALL.into_iter().rev().filter_map(|format| {
+        let exactness = |range: &str| match range {
+            "*/*" => Some(0),
+            _ if range.ends_with("/*") => {
+                media_types(format).iter().any(|own| own.starts_with(&range[..range.len() - 1])).then_some(1)
             }
-        }
+            _ => media_types(format).contains(&range).then_some(2),
+        };
+        let about =
+            ranges.iter().enumerate().filter_map(|(place, (range, weight))| Some((exactness(range)?, Reverse(place), *weight)));
+        let (_, place, weight) = about.max_by_key(|&(exactness, place, _)| (exactness, place))?;
+        (weight > 0.0).then_some((weight, place, format))
+    });
+    let best = best.max_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+    best.map(|(_, _, format)| format).ok_or_else(Refusal::not_acceptable)
+}
+
+/// The media types of a form.
+fn media_types(format: Format) -> &'static [&'static str] {
+    match format {
+        Format::Sse => &["text/event-stream"],
+        Format::Ndjson => &["application/x-ndjson", "application/ndjson", "application/jsonl"],
+        Format::Text => &["text/plain"],
     }
-    match best {
-        Some((_, format)) => Ok(format),
-        None if asked => Err(Refusal::not_acceptable()),
-        None => Ok(Format::Sse),
-    }
+}
+
+/// One of the values of `Accept` or `Accept-Encoding`, in lower case, and its weight (RFC 9110, 12.4.2).
+pub fn weighed(value: &str) -> (String, f32) {
+    let mut parts = value.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))?.parse().ok());
+    (name, weight.unwrap_or(1.0))
 }
 
 #[cfg(test)]
@@ -384,7 +402,15 @@ mod tests {
         assert_eq!(format("*/*"), Ok(Format::Sse));
         assert_eq!(format("text/html, application/x-ndjson"), Ok(Format::Ndjson));
         assert_eq!(format("text/plain;q=0.5, text/event-stream"), Ok(Format::Sse));
-        assert_eq!(format("application/json"), Err(Refusal::not_acceptable()));
+        assert_eq!(format("text/plain;q=0.5, text/*;q=0.4"), Ok(Format::Text));
+        assert_eq!(format("text/plain, text/event-stream"), Ok(Format::Text), "the first of equals");
+        assert_eq!(format("application/*"), Ok(Format::Ndjson));
+        // What is more exact holds, whatever stands first.
+        assert_eq!(format("*/*, text/event-stream;q=0"), Ok(Format::Ndjson));
+        assert_eq!(format("text/event-stream;q=0.1, text/*, application/*;q=0"), Ok(Format::Text));
+        for none in ["application/json", "text/event-stream;q=0", "*/*;q=0.0", "text/html, image/*"] {
+            assert_eq!(format(none), Err(Refusal::not_acceptable()), "{none}");
+        }
     }
 
     proptest! {

@@ -69,16 +69,9 @@ impl Refusal {
 }
 
 /// 405, with what would be allowed.
-pub fn method_not_allowed() -> HttpResponse {
+pub fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    let detail = "only GET, HEAD and OPTIONS are answered here";
-    problem(HttpResponse::build(status).insert_header((ALLOW, super::ALLOWED)), status, detail)
-}
-
-/// 405 where something is only taken.
-pub fn post_only() -> HttpResponse {
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    problem(HttpResponse::build(status).insert_header((ALLOW, "POST")), status, "only POST is answered here")
+    problem(HttpResponse::build(status).insert_header((ALLOW, allowed)), status, &format!("what is answered here is {allowed}"))
 }
 
 /// 503: there is no room now.

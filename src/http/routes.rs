@@ -1,26 +1,28 @@
 //! What each route answers. Decides nothing about logs: asks the feed.
 
+use std::future;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use actix_web::http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderValue,
-    IF_NONE_MATCH, LINK, LOCATION,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
+    LINK, LOCATION,
 };
 use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::web::{self, Data, ReqData, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use tracing::{debug, warn};
 
+use super::State;
+use super::access::sites::asked_host;
 use super::direct::Last;
 use super::guard::{Caller, LOGIN, LOGOUT, wants_html};
 use super::login;
 use super::metrics::{self, Server};
-use super::query::{Defaults, Format, StreamRequest, parse};
+use super::query::{Defaults, Format, StreamRequest, parse, weighed};
 use super::refusal::{self, Refusal};
 use super::stream::{Common, Stage, StreamBody, Style};
-use super::{ALLOWED, State};
 use crate::page::{ASSETS, Asset, FIRST_LINES, INDEX};
 use crate::{sse, subscriber};
 
@@ -31,12 +33,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client that found no room waits before it comes back, before jitter.
 const BUSY_RETRY: Duration = Duration::from_secs(refusal::RETRY_AFTER_SECONDS);
 
+/// The methods that are answered, but for the login.
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
+/// Those of the login.
+const LOGIN_ALLOWED: &str = "GET, HEAD, OPTIONS, POST";
+
 /// Everything that is served, below the base path.
 pub fn routes(config: &mut ServiceConfig) {
-    let get =
-        |path: &str| web::resource(path).route(web::method(Method::OPTIONS).to(options)).default_service(web::to(other_method));
+    let resource = |path: &str, allowed: &'static str| {
+        let options = move || future::ready(HttpResponse::NoContent().insert_header((ALLOW, allowed)).finish());
+        let other = move || future::ready(refusal::method_not_allowed(allowed));
+        web::resource(path).route(web::method(Method::OPTIONS).to(options)).default_service(web::to(other))
+    };
+    let get = |path: &str| resource(path, ALLOWED);
     let both = |path: &str, handler: fn(HttpRequest, Data<State>) -> HttpResponse| {
-        let handler = move |request, state| std::future::ready(handler(request, state));
+        let handler = move |request, state| future::ready(handler(request, state));
         get(path).route(web::get().to(handler)).route(web::head().to(handler))
     };
     config
@@ -48,15 +59,22 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(both("/version", |_, _| json(&serde_json::json!({ "name": "sidetail", "version": env!("CARGO_PKG_VERSION") }))))
         .service(get("/metrics").route(web::get().to(metrics)).route(web::head().to(metrics)))
         .service(
-            get(LOGIN).route(web::get().to(login::ask)).route(web::head().to(login::ask)).route(web::post().to(login::enter)),
+            resource(LOGIN, LOGIN_ALLOWED)
+                .route(web::get().to(login::ask))
+                .route(web::head().to(login::ask))
+                .route(web::post().to(login::enter)),
         )
-        .service(web::resource(LOGOUT).route(web::post().to(login::leave)).default_service(web::to(post_only)))
+        .service(
+            web::resource(LOGOUT)
+                .route(web::post().to(login::leave))
+                .default_service(web::to(|| future::ready(refusal::method_not_allowed("POST")))),
+        )
         .service(both("/healthz", live))
         .service(both("/livez", live))
         .service(both("/readyz", ready));
     for asset in ASSETS.iter() {
         let path = format!("/{}", asset.path);
-        let handler = move |request: HttpRequest, state: Data<State>| std::future::ready(asset_response(asset, &request, &state));
+        let handler = move |request: HttpRequest, state: Data<State>| future::ready(asset_response(asset, &request, &state));
         config.service(get(&path).route(web::get().to(handler)).route(web::head().to(handler)));
     }
 }
@@ -64,18 +82,6 @@ pub fn routes(config: &mut ServiceConfig) {
 /// The answer to any other path.
 pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
     Refusal::not_found(format!("there is no {:?}; / lists what there is", request.path())).response()
-}
-
-async fn other_method() -> HttpResponse {
-    refusal::method_not_allowed()
-}
-
-async fn post_only() -> HttpResponse {
-    refusal::post_only()
-}
-
-async fn options() -> HttpResponse {
-    HttpResponse::NoContent().insert_header((ALLOW, ALLOWED)).finish()
 }
 
 async fn events(request: HttpRequest, state: Data<State>, caller: ReqData<Caller>) -> HttpResponse {
@@ -232,12 +238,15 @@ fn index(request: HttpRequest, state: Data<State>) -> HttpResponse {
     }
     // What a client sends as its host goes into commands that people paste.
     let harmless = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:[]-".contains(&byte));
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).filter(harmless).unwrap_or("localhost:7878");
+    let client = request.extensions().get().map(|caller: &Caller| caller.client.clone());
+    let asked = client.as_ref().and_then(|client| asked_host(&request, client)).filter(harmless);
+    let scheme = if client.as_ref().is_some_and(|client| client.https) { "https" } else { "http" };
+    let base = format!("{scheme}://{}{}", asked.unwrap_or("localhost:7878"), state.base_path);
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
         .insert_header(("Vary", "Accept"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .body(commands(&format!("http://{host}{}", state.base_path)))
+        .body(commands(&base))
 }
 
 /// The page for those who come with curl: commands to paste.
@@ -312,8 +321,8 @@ fn asset_response(asset: &'static Asset, request: &HttpRequest, state: &State) -
     }
     answer.content_type(asset.content_type);
     let takes_gzip = given(ACCEPT_ENCODING).flat_map(|codings| codings.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        name.trim() == "gzip" && weight.trim() != "q=0"
+        let (name, weight) = weighed(coding);
+        name == "gzip" && weight > 0.0
     });
     if takes_gzip {
         return answer.insert_header((CONTENT_ENCODING, "gzip")).body(asset.gzip());

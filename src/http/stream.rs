@@ -233,9 +233,9 @@ impl Sending {
 
     /// When the next heartbeat is due. Those of many streams are sent together: that takes fewer awakenings.
     fn beat(&self) -> Instant {
-        let grid = self.style.heartbeat / BEATS_TOGETHER;
-        let since = self.sent.duration_since(self.common.born) + self.style.heartbeat;
-        self.common.born + grid.saturating_mul(u32::try_from(since.as_nanos() / grid.as_nanos().max(1)).unwrap_or(u32::MAX))
+        let grid = (self.style.heartbeat / BEATS_TOGETHER).as_nanos();
+        let since = (self.sent.duration_since(self.common.born) + self.style.heartbeat).as_nanos();
+        self.common.born + Duration::from_nanos_u128(since - since % grid)
     }
 
     fn heartbeat(&mut self) -> Option<Bytes> {

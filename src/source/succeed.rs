@@ -181,6 +181,9 @@ impl Followed {
 
     /// The live file was cut or rewritten in place: what was in it is a generation of its own, of which a copy may exist.
     pub(super) fn truncated(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
+        let Some(live) = &self.live else { return Ok(false) };
+        // The same file goes on, whatever has the name by now. First of all: where that fails, nothing has happened.
+        let opened = (live.file.try_clone()?, live.identity);
         let Some(mut old) = self.live.take() else { return Ok(false) };
         let serial = old.serial;
         if old.cut_back(|offset| self.log.state().tail.tip(serial, offset)).unwrap_or(false) {
@@ -195,8 +198,6 @@ impl Followed {
                 (generation.storage, generation.held, generation.phase) = (Storage::Lost, None, Phase::Settled);
             }
         });
-        // The same file goes on, whatever has the name by now.
-        let opened = (old.file.try_clone()?, old.identity);
         self.refresh_siblings(kit);
         let copied = self.log.state().generation(serial).is_some_and(|copied| copied.storage != Storage::Lost);
         let kind = if copied { RotateKind::Copytruncate } else { RotateKind::Truncate };
@@ -209,8 +210,9 @@ impl Followed {
     pub(super) fn insert_unseen_lives(&mut self, kit: &mut Kit) -> Result<bool, Trouble> {
         // Of a deleted file nobody knows any more which of the others are younger.
         let named = |file: &HeldFile| file.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
-        let Some(empty) = self.live.take_if(|live| self.was_empty && named(live)) else { return Ok(false) };
-        let opened = (empty.file.try_clone()?, empty.identity);
+        let Some(live) = self.live.as_ref().filter(|live| self.was_empty && named(live)) else { return Ok(false) };
+        let opened = (live.file.try_clone()?, live.identity);
+        let Some(empty) = self.live.take() else { return Ok(false) };
         let serial = empty.serial;
         let before = self.log.state().generations.iter().rfind(|earlier| earlier.serial < serial).map(|earlier| earlier.serial);
         let (_, missed) = self.missed(kit, before, &opened, RotateKind::Copytruncate);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::join::Spot;
 use super::lead::{Told, begin, lead_in, lead_time, place_at, records};
 use super::reader::Reader;
-use super::start::{Counting, EarlyGap, Seen, Started, before_all};
+use super::start::{Counting, END, EarlyGap, Seen, Started, before_all};
 use crate::position::{Cursor, Position};
 use crate::source::back::{Back, Bounds, back, bounds};
 use crate::source::catalog::Log;
@@ -28,14 +28,19 @@ const PROBED_LINES_MAX: usize = 200;
 /// Where a record starts, as serial and offset, and its time.
 type Timed = (u64, u64, Option<Timestamp>);
 
-/// What was found of one log: the newest record first, with the time that it counts by.
-struct Found {
-    log: Arc<Log>,
-    /// Where its id ends the stream, the oldest place first.
+/// Where a log's stream ends.
+struct Ending {
+    /// Its places, the oldest first.
     places: Vec<Place>,
     /// Where records start that are not before it, as what ends them is behind it.
     open: BTreeSet<Spot>,
     bounds: Bounds,
+}
+
+/// What was found of one log: the newest record first, with the time that it counts by.
+struct Found {
+    log: Arc<Log>,
+    ending: Ending,
     back: Back<Option<Timestamp>>,
     /// A place from which on records were counted.
     from: Option<Place>,
@@ -49,6 +54,18 @@ pub enum Cut {
     At(Cursor),
 }
 
+impl Cut {
+    /// What a client names by an id, or by [`END`]; none where it is no id.
+    pub fn of(id: &str) -> Option<Self> {
+        if id == END { Some(Cut::End) } else { id.parse().ok().map(Cut::At) }
+    }
+
+    /// Before all there is.
+    pub fn nowhere() -> Self {
+        Cut::At(Cursor::new(vec![Position::of_no_log()]))
+    }
+}
+
 /// Finds where the last `count` records start, over all of `selected` together, that end at or before `cut`. A log that an
 /// id does not name has none.
 pub fn before(selected: &[Arc<Log>], cut: &Cut, count: usize, counting: &mut Counting<'_>) -> Started {
@@ -56,26 +73,47 @@ pub fn before(selected: &[Arc<Log>], cut: &Cut, count: usize, counting: &mut Cou
     let now = Instant::now();
     for (number, log) in (1_u32..).zip(selected) {
         let until = now + BACK_TIME_MAX * number / selected.len() as u32;
-        let at = match cut {
-            Cut::End => Some(Resolved::at(read::ends(log))),
-            Cut::At(cursor) => {
-                let (at, missing) = place_of(log, cursor);
-                gaps.extend(missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
-                at
-            }
+        let ending = ending(log, cut, &mut gaps);
+        let (back, from) = match count {
+            0 => (
+                Back { found: Vec::new(), reached: ending.places.last().map(|place| (place.serial, place.position.offset)) },
+                None,
+            ),
+            _ => records_back(log, &ending, count, until, counting),
         };
-        let Resolved { places, several, named, .. } = at.unwrap_or_else(|| Resolved::at(Vec::new()));
-        let mut bounds = bounds(log, &places);
-        // What is open at an id belongs to what comes after it.
-        let ends = several.into_iter().filter_map(|(serial, positions)| Some((serial, positions.first()?.offset)));
-        bounds.extend(ends);
-        let (back, from) = records_back(log, (&bounds, &named), count, until, counting);
-        found.push(Found { log: log.clone(), places, open: named, bounds, back, from });
+        found.push(Found { log: log.clone(), ending, back, from });
     }
-    let to_beginning = |found: &Found| found.back.reached.is_none() && found.back.found.len() < count && !found.bounds.is_empty();
+    let to_beginning =
+        |found: &Found| found.back.reached.is_none() && found.back.found.len() < count && !found.ending.bounds.is_empty();
     gaps.extend(found.iter().filter(|found| to_beginning(found)).filter_map(|found| before_all(&found.log)));
     let readers = merged(&mut found, count, counting);
     Started { readers, gaps, resumed: false, basis: None }
+}
+
+/// Ends readers that go on from another id at `cut`.
+pub fn end_at(readers: &mut [Reader], cut: &Cut, gaps: &mut Vec<EarlyGap>) {
+    for reader in readers {
+        let ending = ending(&reader.log, cut, gaps);
+        reader.joiner.leave_to_others(ending.open);
+        reader.stop_at(ending.bounds);
+    }
+}
+
+/// Where `cut` ends the stream of a log.
+fn ending(log: &Arc<Log>, cut: &Cut, gaps: &mut Vec<EarlyGap>) -> Ending {
+    let at = match cut {
+        Cut::End => Some(Resolved::at(read::ends(log))),
+        Cut::At(cursor) => {
+            let (at, missing) = place_of(log, cursor);
+            gaps.extend(missing.map(|missing| EarlyGap { log: Some(log.name.to_string()), missing }));
+            at
+        }
+    };
+    let Resolved { places, several, named, .. } = at.unwrap_or_else(|| Resolved::at(Vec::new()));
+    let mut bounds = bounds(log, &places);
+    // What is open at an id belongs to what comes after it.
+    bounds.extend(several.into_iter().filter_map(|(serial, positions)| Some((serial, positions.first()?.offset))));
+    Ending { places, open: named, bounds }
 }
 
 /// Where an id stands in a log: nowhere if it does not name it; what is before a place that is not known can't be told.
@@ -90,17 +128,18 @@ fn place_of(log: &Arc<Log>, cursor: &Cursor) -> (Option<Resolved>, Option<Missin
 
 fn records_back(
     log: &Arc<Log>,
-    (bounds, open): (&Bounds, &BTreeSet<Spot>),
+    ending: &Ending,
     count: usize,
     until: Instant,
     counting: &mut Counting<'_>,
 ) -> (Back<Option<Timestamp>>, Option<Place>) {
+    let bounds = &ending.bounds;
     if bounds.is_empty() {
         return (Back { found: Vec::new(), reached: None }, None);
     }
     let newest = log.state().newest().map_or(0, |newest| newest.serial);
     if counting.goes_forward(log, newest) {
-        return forward_back(log, (bounds, open), count, until, counting);
+        return forward_back(log, ending, count, until, counting);
     }
     let (keeps, time_of, mut seen) = (&mut *counting.keeps, counting.time_of, Seen::default());
     let back = back(log, bounds, count, counting.line_bytes_max, until, &mut |serial, line| {
@@ -113,7 +152,7 @@ fn records_back(
 /// records; and where it began to in the end.
 fn forward_back(
     log: &Log,
-    (bounds, open): (&Bounds, &BTreeSet<Spot>),
+    Ending { bounds, open, .. }: &Ending,
     count: usize,
     until: Instant,
     counting: &mut Counting<'_>,
@@ -194,22 +233,23 @@ impl Found {
 
     /// A reader of the newest `kept` of the records that were found, up to the id.
     fn reader(&self, kept: usize, counting: &Counting<'_>) -> Reader {
+        let Ending { places, open, bounds } = &self.ending;
         let all = kept == self.back.found.len();
         let start = match self.back.found.get(kept.wrapping_sub(1)) {
-            _ if all && self.back.reached.is_none() => read::start(&self.log).filter(|_| !self.bounds.is_empty()),
+            _ if all && self.back.reached.is_none() => read::start(&self.log).filter(|_| !self.ending.bounds.is_empty()),
             _ if all => self.back.reached.and_then(|spot| place_at(&self.log, spot)),
             Some(&(serial, offset, _)) => place_at(&self.log, (serial, offset)),
             None => None,
         };
         let mut reader = match start {
-            None => Reader::new(self.log.clone(), self.places.clone()),
+            None => Reader::new(self.log.clone(), places.clone()),
             Some(start) => {
-                let beside = self.places.iter().filter(|place| place.serial < start.serial).copied().collect();
+                let beside = places.iter().filter(|place| place.serial < start.serial).copied().collect();
                 begin(&self.log, start, beside, self.from, counting)
             }
         };
-        reader.joiner.leave_to_others(self.open.clone());
-        reader.stop_at(self.bounds.clone());
+        reader.joiner.leave_to_others(open.clone());
+        reader.stop_at(bounds.clone());
         reader
     }
 }

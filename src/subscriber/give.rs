@@ -144,8 +144,13 @@ impl Subscription {
         let hint = self.readers[index].hint(piece.serial);
         let (start, end) = (piece.start, piece.end);
         let run = Run { log: &log.name, source: log.source, hint, others: &others, piece, start, end };
-        let end =
-            if self.judges_each() { self.each_line(&run, &log, &layout, sink) } else { self.sifted(&run, &log, &layout, sink) };
+        // A pattern that does not match across a byte that is no UTF-8 may match across what stands for it.
+        let by_text = ruling.rules.redacts(&log.name) && str::from_utf8(run.bytes()).is_err();
+        let end = if self.judges_each() || by_text {
+            self.each_line(&run, &log, &layout, sink)
+        } else {
+            self.sifted(&run, &log, &layout, sink)
+        };
         if end > piece.start {
             self.readers[index].advance(piece.serial, run.position(end));
         }

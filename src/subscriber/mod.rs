@@ -312,8 +312,13 @@ impl Feed {
         let searching = move |turn, errand: Errand| {
             errand.run(|| {
                 let asked = request.filter.asks_meaning() || request.until.is_some();
+                // The number of a log's pattern changes with the next config, that is not this ruling's.
+                let layouts: HashMap<SourceId, Arc<Layout>> =
+                    selected.iter().map(|log| (log.source, ruling.layout(log))).collect();
+                let none = Layout::default();
+                let layout = |log: &Log| layouts.get(&log.source).map_or(&none, |layout| &**layout);
                 let mut keeps = |log: &Log, told: &Told<'_>, seen: &mut Seen| {
-                    let origin = Origin { time: told.time, ..ruling.origin(log, &ruling.layout(log), Some(told.end.0), asked) };
+                    let origin = Origin { time: told.time, ..ruling.origin(log, layout(log), Some(told.end.0), asked) };
                     let Some(record) = ruling.rules.apply(&origin, told.line, &mut seen.throttle) else { return false };
                     if let Some((time, until)) = record.time.zip(request.until) {
                         // One without a time is like the one before it.
@@ -321,14 +326,11 @@ impl Feed {
                     }
                     !seen.is_late && request.filter.keeps(&record)
                 };
-                let layouts: HashMap<SourceId, Arc<Layout>> =
-                    selected.iter().map(|log| (log.source, ruling.layout(log))).collect();
-                let none = Layout::default();
                 let way = |log: &Log, serial: u64| {
-                    let layout = layouts.get(&log.source).map_or(&none, |layout| &**layout);
+                    let layout = layout(log);
                     ruling.way(layout, ruling.origin(log, layout, Some(serial), false).format)
                 };
-                let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
+                let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, layout(log), serial, line);
                 let line_bytes_max = ruling.line_bytes_max;
                 let throttles = |log: &str| ruling.rules.throttle_by_time(log);
                 let mut counting = Counting {

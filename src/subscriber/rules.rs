@@ -137,6 +137,11 @@ impl Rules {
         drop.chain(redact).chain(event).filter(|(scope, _)| scope.takes_log(log)).map(|(_, pattern)| pattern).collect()
     }
 
+    /// Whether anything may be blotted out in a log; then rules see text, and not bytes that are no UTF-8.
+    pub fn redacts(&self, log: &str) -> bool {
+        self.redact.iter().any(|rule| rule.scope.takes_log(log))
+    }
+
     /// Whether what a rule lets through depends on what a stream has had.
     pub fn throttles(&self) -> bool {
         self.drop.iter().any(|rule| rule.keep.is_some()) || self.event.iter().any(|rule| rule.keep.is_some())

@@ -41,8 +41,8 @@ impl Ruling {
     }
 
     /// The time that a line carries.
-    pub fn time_of(&self, log: &Log, serial: u64, line: &[u8]) -> Option<Timestamp> {
-        let Origin { format, latest, .. } = self.origin(log, &self.layout(log), Some(serial), false);
+    pub fn time_of(&self, log: &Log, layout: &Layout, serial: u64, line: &[u8]) -> Option<Timestamp> {
+        let Origin { format, latest, .. } = self.origin(log, layout, Some(serial), false);
         match format.unwrap(line) {
             Some(wrapped) => self.rules.clock.of_value(&wrapped.time, latest),
             None => format.time(line, &self.rules.clock, latest),

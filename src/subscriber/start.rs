@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::before::{Cut, before};
+use super::before::{Cut, before, end_at};
 use super::keep::Throttle;
 use super::lead::{self, LEAD_LINES, Told, WayOf, growing_before, place_at, records};
 use super::merge::TimeOf;
@@ -134,20 +134,24 @@ pub fn start(known: &[Arc<Log>], selected: &[Arc<Log>], start: &Start, counting:
             let (readers, gaps) = back_from_end(selected, *count, counting);
             fresh(readers, gaps)
         }
-        Start::Before { id, count } if id == END => before(selected, &Cut::End, *count, counting),
-        Start::Before { id, count } => match id.parse::<Cursor>() {
-            Ok(cursor) => before(selected, &Cut::At(cursor), *count, counting),
-            Err(_) => {
-                let gaps = vec![EarlyGap { log: None, missing: missing(Reason::BadId) }];
-                Started { gaps, ..before(selected, &Cut::At(Cursor::new(vec![Position::of_no_log()])), *count, counting) }
-            }
+        Start::Before { id, count } => match Cut::of(id) {
+            Some(cut) => before(selected, &cut, *count, counting),
+            None => Started { gaps: vec![bad_id()], ..before(selected, &Cut::nowhere(), *count, counting) },
         },
         Start::After { id, otherwise } => match id.parse::<Cursor>() {
-            Ok(cursor) => after(known, selected, &cursor),
+            Ok(cursor) => {
+                let mut started = after(known, selected, &cursor);
+                // A client that comes back on its way to the other id.
+                if let Start::Before { id, .. } = &**otherwise {
+                    let cut = Cut::of(id);
+                    started.gaps.extend(cut.is_none().then(bad_id));
+                    end_at(&mut started.readers, &cut.unwrap_or_else(Cut::nowhere), &mut started.gaps);
+                }
+                started
+            }
             Err(_) => {
-                let gap = missing(Reason::BadId);
                 let started = self::start(known, selected, otherwise, counting);
-                Started { gaps: vec![EarlyGap { log: None, missing: gap }], resumed: true, ..started }
+                Started { gaps: vec![bad_id()], resumed: true, ..started }
             }
         },
     }
@@ -156,6 +160,10 @@ pub fn start(known: &[Arc<Log>], selected: &[Arc<Log>], start: &Start, counting:
 /// What is missing before the first record that there is of a log.
 pub(super) fn before_all(log: &Log) -> Option<EarlyGap> {
     left_out(log).map(|missing| EarlyGap { log: Some(log.name.to_string()), missing })
+}
+
+fn bad_id() -> EarlyGap {
+    EarlyGap { log: None, missing: missing(Reason::BadId) }
 }
 
 fn missing(reason: Reason) -> Missing {

@@ -359,11 +359,12 @@ impl Subscription {
 
     fn merge_with(&mut self, merge: &mut Merge, reach: Reach, sink: &mut impl Sink) -> Step {
         let ruling = self.ruling.clone();
-        let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
+        let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, &ruling.layout(log), serial, line);
         let (mut taken, mut moved) = (0, false);
         while taken < READ_BYTES as u64 && self.left != Some(0) {
             for index in 0..self.readers.len() {
-                while merge.lacks(index) && self.readers[index].is_in_history() {
+                // What is no piece is given at once.
+                while self.left != Some(0) && merge.lacks(index) && self.readers[index].is_in_history() {
                     match self.look_ahead(index, merge, reach, sink) {
                         Step::Nothing => break,
                         Step::Moved => moved = true,
@@ -395,7 +396,7 @@ impl Subscription {
         let modified = reader.modified().and_then(|modified| Timestamp::try_from(modified).ok());
         let joins = self.ruling.way(&reader.layout, reader.layout.format(piece.head.format)).joins();
         let ruling = self.ruling.clone();
-        let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, serial, line);
+        let time_of = |log: &Log, serial: u64, line: &[u8]| ruling.time_of(log, &ruling.layout(log), serial, line);
         merge.put(index, &self.readers[index].log, piece, (modified, joins), &time_of);
         Step::Moved
     }

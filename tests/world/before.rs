@@ -141,6 +141,33 @@ fn several_logs_are_counted_back_together_by_the_times_of_their_records() {
 }
 
 #[test]
+fn of_no_records_at_all_none_come() {
+    let (world, _log) = rotated();
+    let agent = world.agent(&["app=@/app.log"]);
+    let id = agent.events("/events?from=start&limit=7")[6].id().to_owned();
+    for id in ["end", &id] {
+        let (cursor, records) = before(&agent, "tail=0", id);
+        assert_eq!(lines_of(&records), [""; 0]);
+        assert_eq!(before(&agent, "tail=100", &cursor).1.len(), if id == "end" { 15 } else { 7 }, "nothing was skipped");
+    }
+}
+
+#[test]
+fn a_client_that_was_cut_off_gets_what_it_lacks_up_to_the_id_and_no_more() {
+    let (world, log) = rotated();
+    let agent = world.agent(&["app=@/app.log"]);
+    let all = agent.events("/events?from=start&follow=false");
+    let target = format!("/events?tail=6&before={}", all[9].id());
+    for (had, expected) in [(5, &log.written()[6..10]), (9, &[][..]), (12, &[][..])] {
+        let response = agent.send(&get(&target).header("Last-Event-ID", all[had].id()));
+        assert_eq!(response.status(), if expected.is_empty() { 204 } else { 200 }, "an EventSource stops at 204");
+        assert_eq!(lines_of(&crate::harness::sse::Parser::default().feed(&response.body())), expected, "behind {had}");
+    }
+    let response = agent.send(&get("/events?tail=6&before=nonsense").header("Last-Event-ID", all[5].id()));
+    assert!(crate::harness::Stream::open(response).rest().iter().any(|block| block.is("gap")));
+}
+
+#[test]
 fn a_place_that_is_gone_is_told_as_a_gap() {
     let (world, _log) = rotated();
     let agent = world.agent(&["app=@/app.log"]);

@@ -76,6 +76,20 @@ fn tail_of_several_logs_is_the_last_by_the_times_in_their_records() {
 }
 
 #[test]
+fn of_records_that_are_too_long_there_are_no_more_than_were_asked_for_either() {
+    let world = World::new();
+    for name in ["a.log", "b.log"] {
+        let mut log = world.log(name);
+        log.line(&format!("{} {}", time(0), "x".repeat(300_000)));
+        log.line(&format!("{} short", time(1)));
+    }
+    let agent = world.agent(&["@/*.log"]);
+    for limit in 0..4 {
+        assert_eq!(agent.events(&format!("/events?from=start&limit={limit}&follow=false")).len(), limit);
+    }
+}
+
+#[test]
 fn a_log_with_clocks_ahead_does_not_hold_back_what_comes_live() {
     let (world, agent, _) = three_logs();
     let mut stream = agent.stream("/events?from=start");

@@ -35,6 +35,26 @@ fn a_shell_gets_commands_that_work() {
 }
 
 #[test]
+fn every_address_says_which_methods_it_answers() {
+    let world = World::new();
+    let agent = world.agent(&["app=@/app.log"]);
+    for (path, allowed) in [
+        ("/events", "GET, HEAD, OPTIONS"),
+        ("/", "GET, HEAD, OPTIONS"),
+        ("/login", "GET, HEAD, OPTIONS, POST"),
+        ("/logout", "POST"),
+    ] {
+        let response = agent.send(&get(path).method("DELETE"));
+        assert_eq!((response.status(), response.header("allow")), (405, Some(allowed)), "{path}");
+        assert!(response.text().contains(allowed));
+        if path != "/logout" {
+            let response = agent.send(&get(path).method("OPTIONS"));
+            assert_eq!((response.status(), response.header("allow")), (204, Some(allowed)), "{path}");
+        }
+    }
+}
+
+#[test]
 fn a_browser_gets_a_page() {
     let world = World::new();
     let agent = world.agent(&["app=@/app.log"]);

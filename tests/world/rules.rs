@@ -107,6 +107,22 @@ fn a_secret_is_redacted_in_every_kind_of_payload() {
 }
 
 #[test]
+fn a_secret_is_redacted_beside_bytes_that_are_no_utf_8_wherever_it_is_sent() {
+    let world = World::new();
+    let rule = "[[log]]\nname = \"app\"\npath = \"FOLDER/app.log\"\n[[redact]]\nmatch = 'password=\"[^\"]*\"'\nwith = '***'\n";
+    world.file("sidetail.toml", rule.replace("FOLDER", world.folder().to_str().unwrap()));
+    let mut log = world.log("app.log");
+    log.bytes(b"before\nlogin password=\"hun\xe4ter2\" ok\nbehind\n");
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    for more in ["", "&data=json", "&format=ndjson", "&format=text", "&limit=3", "&match=.", "&tail"] {
+        let target = if more == "&tail" { "/tail?tail=3&follow=false".to_owned() } else { format!("{EVERYTHING}{more}") };
+        let text = agent.get(&target).text();
+        assert!(text.contains("login *** ok") && !text.contains("hun"), "{target}: {text}");
+    }
+    assert_eq!(agent.lines(&format!("{EVERYTHING}&match=password")), [""; 0], "it can't be guessed either");
+}
+
+#[test]
 fn a_filter_cannot_be_used_to_guess_a_secret() {
     let (_world, mut log, agent) = started();
     log.line("user=a password=hunter2");

@@ -141,6 +141,24 @@ fn over_http_2_a_stream_is_live_resumes_exactly_and_ends_cleanly() {
 }
 
 #[test]
+fn commands_to_paste_and_the_cookie_are_those_of_this_address_in_both_versions_of_http() {
+    let world = World::new();
+    let tls = certified(&world);
+    world.file("tokens", "a-token-of-sixteen-letters-and-more\n");
+    let open = world.agent(&[&["app=@/app.log"], &tls[..]].concat());
+    let closed = world.agent(&[&["app=@/app.log", "--token-file", "@/tokens"], &tls[..]].concat());
+    for version in ["--http1.1", "--http2"] {
+        let base = format!("https://localhost:{}", open.address().port());
+        let commands = said(&[version, &format!("{base}/")]);
+        assert!(commands.contains(&format!("curl -N {base}/tail")), "{version}: {commands}");
+        let port = closed.address().port();
+        let form = ["-o", "/dev/null", "-D", "-", "-d", "token=a-token-of-sixteen-letters-and-more"];
+        let head = said(&[&[version][..], &form, &[&format!("https://localhost:{port}/login")]].concat());
+        assert!(head.contains(&format!("sidetail-{port}=")), "{version}: {head}");
+    }
+}
+
+#[test]
 fn many_streams_of_one_http_2_connection_go_side_by_side() {
     let world = World::new();
     let tls = certified(&world);

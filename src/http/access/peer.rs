@@ -179,7 +179,11 @@ impl Client {
 /// An address as proxies write it: with a port or without.
 fn address_of(text: &str) -> Option<IpAddr> {
     let bare = || text.trim_start_matches('[').trim_end_matches(']').parse();
-    text.parse::<std::net::SocketAddr>().map(|address| address.ip()).or_else(|_| bare()).ok()
+    text.parse::<std::net::SocketAddr>()
+        .map(|address| address.ip())
+        .or_else(|_| bare())
+        .ok()
+        .map(|address| address.to_canonical())
 }
 
 /// The address that limits go by: one of IPv6 with the network that is given to one customer.
@@ -253,6 +257,8 @@ mod tests {
         assert_eq!(address(client("10.1.2.3", &[forged], &["10.0.0.0/8"])).as_deref(), Some("2.2.2.2"));
         let chain = ("x-forwarded-for", "1.1.1.1, 2.2.2.2, 10.9.9.9");
         assert_eq!(address(client("10.1.2.3", &[chain], &["10.0.0.0/8"])).as_deref(), Some("2.2.2.2"));
+        let mapped = ("x-forwarded-for", "2.2.2.2, ::ffff:10.9.9.9");
+        assert_eq!(address(client("10.1.2.3", &[mapped], &["10.0.0.0/8"])).as_deref(), Some("2.2.2.2"));
         let second = ("x-forwarded-for", "3.3.3.3:1234");
         assert_eq!(address(client("10.1.2.3", &[forged, second], &["10.1.2.3"])).as_deref(), Some("3.3.3.3"));
         assert_eq!(address(client("unix", &[("x-forwarded-for", "[fd00::1]:80")], &["unix"])).as_deref(), Some("fd00::1"));

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
@@ -36,8 +37,8 @@ impl HostName {
     }
 }
 
-/// What a request says of the host that it is for: without the port, in lower case.
-fn hosts<'a>(request: &'a ServiceRequest, client: &'a Client) -> Vec<&'a str> {
+/// What a request says of the host that it is for; HTTP/2 says it in the target.
+fn hosts<'a>(request: &'a HttpRequest, client: &'a Client) -> Vec<&'a str> {
     if let Some(host) = &client.host {
         return vec![host];
     }
@@ -45,9 +46,14 @@ fn hosts<'a>(request: &'a ServiceRequest, client: &'a Client) -> Vec<&'a str> {
     in_target.into_iter().chain(request.headers().get_all(HOST).map(|host| host.to_str().unwrap_or(""))).collect()
 }
 
+/// The host that a request is for, with its port where it says one.
+pub fn asked_host<'a>(request: &'a HttpRequest, client: &'a Client) -> Option<&'a str> {
+    hosts(request, client).into_iter().next()
+}
+
 /// The host that a request is for, if it is none of those under which it may be asked for.
 pub fn strange_host<'a>(request: &'a ServiceRequest, client: &'a Client, allowed: &[HostName]) -> Option<&'a str> {
-    hosts(request, client).into_iter().find(|host| !is_ours(host, allowed))
+    hosts(request.request(), client).into_iter().find(|host| !is_ours(host, allowed))
 }
 
 /// Whether a host, with its port or without, can't be a name that a stranger's DNS gave to our address.
@@ -91,7 +97,7 @@ pub fn is_foreign(request: &ServiceRequest, client: &Client, allowed: &[String])
         // Browsers say no more than that where the connection is not encrypted.
         (None, Some(origin)) => {
             let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-            let own = hosts(request, client).into_iter().next();
+            let own = asked_host(request.request(), client);
             origin.is_none() || !origin.zip(own).is_some_and(|(origin, own)| origin.eq_ignore_ascii_case(own))
         }
     }

@@ -22,8 +22,8 @@ struct Rest {
 
 pub fn run(bench: &Bench) -> Outcome<Report> {
     let readers = bench.sized(1000, 500, 20);
-    // A heartbeat comes every 15 seconds, and costs.
-    let long = Duration::from_millis(bench.sized(15_000, 2000, 300));
+    // A heartbeat comes every 15 seconds, and costs; two seconds after the last client left memory is given back.
+    let long = Duration::from_millis(bench.sized(15_000, 4000, 300));
     let short = Duration::from_millis(bench.sized(5000, 1000, 300));
     // First of all: names that have just changed are looked at for a while.
     let logs = ten_logs(bench)?;
