@@ -588,7 +588,7 @@ mod tests {
              match = 'price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)'\ndata = \"captures\"\n";
         std::fs::write(file.path(), text).unwrap();
         let options = read(file.path()).unwrap();
-        assert_eq!(rules(&options).event_names(&Grant::default()), ["update"]);
+        assert_eq!(rules(&options).event_names(&Grant::default(), &[]), ["update"]);
         assert!(options.log[0].layout.multiline.is_some());
         assert_eq!(options.hot_tail.unwrap().0, 1 << 20);
     }

@@ -22,7 +22,8 @@ fn is_json_scalar(text: &str) -> bool {
         && text.bytes().last().is_some_and(|byte| byte.is_ascii_digit());
     match text {
         "true" | "false" | "null" => true,
-        _ => spelled && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+        // What is beyond all numbers many parsers refuse, and all that stands around it.
+        _ => spelled && text.parse().is_ok_and(f64::is_finite) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
     }
 }
 
@@ -33,7 +34,7 @@ mod tests {
 
     #[test]
     fn captures_that_spell_numbers_booleans_and_null_become_them() {
-        let captures: [(&str, &[u8]); 8] = [
+        let captures: [(&str, &[u8]); 9] = [
             ("symbol", b"ACME"),
             ("price", b"150.25"),
             ("up", b"true"),
@@ -41,11 +42,12 @@ mod tests {
             ("code", b"007"),
             ("dots", b"1.2.3"),
             ("e", b"-1e9"),
+            ("far", b"1e999"),
             ("quote", b"a\"b\\"),
         ];
         assert_eq!(
             json_of_captures(captures),
-            r#"{"symbol":"ACME","price":150.25,"up":true,"none":null,"code":"007","dots":"1.2.3","e":-1e9,"quote":"a\"b\\"}"#
+            r#"{"symbol":"ACME","price":150.25,"up":true,"none":null,"code":"007","dots":"1.2.3","e":-1e9,"far":"1e999","quote":"a\"b\\"}"#
         );
     }
 

@@ -60,9 +60,10 @@ fn of_utf8<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<Meani
         Scalar::Text(letter) => Level::of_mongodb(letter.as_bytes()),
         _ => None,
     });
-    // A line has no LF, and a CR between tokens would end the `data:` line it goes into.
+    // Between tokens there may be line ends, as a record may be of several lines; each would end the line that it is sent in.
     let fields = str::from_utf8(text).ok()?.trim();
-    let fields = if fields.contains('\r') { fields.replace('\r', " ").into() } else { Cow::Borrowed(fields) };
+    let ends = ['\r', '\n'];
+    let fields = if fields.contains(ends) { fields.replace(ends, " ").into() } else { Cow::Borrowed(fields) };
     let is_deep = depth(fields.as_bytes()) > DEPTH_MAX;
     Some(Meaning { time, level, fields: Some(fields).filter(|_| !is_deep) })
 }

@@ -46,7 +46,8 @@ pub fn meaning<'a>(text: &'a [u8], clock: &Clock, latest: Timestamp) -> Option<M
         if time.is_none() && is_time(key) {
             time = str::from_utf8(value).ok().and_then(|value| clock.of_value(value, latest));
         } else if level.is_none() && is_level(key) {
-            level = Level::of_word(value);
+            let number = || Level::of_number(str::from_utf8(value).ok()?.parse().ok()?);
+            level = Level::of_word(value).or_else(number);
         }
     }
     if pairs.is_empty() {

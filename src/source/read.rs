@@ -13,6 +13,7 @@ use memchr::memchr;
 use super::catalog::{Log, LogState};
 use super::content::{Content, READ_BYTES, Storage};
 use super::generation::{Generation, Phase};
+use super::identity::Head;
 use super::shelf::{Owner, Room};
 use super::split::{BEYOND_BYTES, Line, complete, lines};
 use super::tail::Piece;
@@ -246,13 +247,8 @@ pub fn fetch_cold(log: &Log, place: &Place, files: &mut Files, reach: Reach, lin
         _ => {
             bytes.truncate(tip_bytes + records);
             let end = offset + records as u64;
-            Ok(Fetched::Piece(Piece {
-                serial: generation.serial,
-                head: generation.head,
-                start: offset,
-                end,
-                bytes: bytes.freeze(),
-            }))
+            let head = head_for(&generation, content, end)?;
+            Ok(Fetched::Piece(Piece { serial: generation.serial, head, start: offset, end, bytes: bytes.freeze() }))
         }
     }
 }
@@ -301,7 +297,8 @@ fn long_record(
     if tip.len() as u64 != end - tip_start {
         return Err(Trouble::Changed(Reason::Truncated));
     }
-    let after = generation.head.position(log.source, generation.hint, end, &tip);
+    let head = head_for(generation, content, end)?;
+    let after = head.position(log.source, generation.hint, end, &tip);
     Ok(Fetched::Long(LongRecord { start, bytes, after }))
 }
 
@@ -333,7 +330,7 @@ pub fn place_at(log: &Log, serial: u64, offset: u64) -> Result<Place, Trouble> {
     let position = if start == generation.head.base {
         Position::before_all(log.source, start, hint)
     } else {
-        generation.head.position(log.source, hint, start, &tip)
+        head_for(&generation, content, start)?.position(log.source, hint, start, &tip)
     };
     Ok(Place { serial, position })
 }
@@ -586,7 +583,22 @@ fn end_by_reading(log: &Log, generation: &Generation) -> Result<Position, Troubl
     }
     let tip_start = generation.head.tip_start(end);
     let tip = content.read(tip_start, (end - tip_start) as usize)?;
-    Ok(generation.head.position(log.source, generation.hint, end, &tip))
+    Ok(head_for(generation, &mut content, end)?.position(log.source, generation.hint, end, &tip))
+}
+
+/// The head of a generation, as long as positions at `offset` need it: a file that nobody writes any more may yet have grown
+/// since its head was read, as an archive to which another one was added.
+fn head_for(generation: &Generation, content: &mut Content, offset: u64) -> Result<Head, Trouble> {
+    let known = &generation.head;
+    if known.generation_at(offset).is_some() {
+        return Ok(known.clone());
+    }
+    let read = content.read(known.base, HEAD_BYTES_MAX)?;
+    if !read.starts_with(known.bytes()) {
+        return Err(Trouble::Changed(Reason::Rewritten));
+    }
+    let head = Head::new(known.base, read.into());
+    if head.generation_at(offset).is_none() { Err(Trouble::Changed(Reason::Truncated)) } else { Ok(head) }
 }
 
 const _: () = assert!(READ_BYTES > HEAD_BYTES_MAX + TIP_BYTES_MAX);

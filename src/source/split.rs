@@ -47,7 +47,14 @@ impl<'a> Line<'a> {
         }
         // A line of which only the beginning is known has a terminator: only a generation's last one may lack it.
         let length = if whole { known.len() as u64 } else { end - start - 1 };
+        // Not more where more is known: rules say the same of it wherever it comes from.
+        let known = &known[..known.len().min(line_bytes_max + BEYOND_BYTES)];
         Line { start, end, bytes: cut(known, line_bytes_max), known, cut_from: Some(length) }
+    }
+
+    /// Whether all of it is known.
+    pub fn is_known(&self) -> bool {
+        self.cut_from.is_none_or(|length| self.known.len() as u64 == length)
     }
 }
 

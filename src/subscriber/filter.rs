@@ -5,6 +5,10 @@ use std::fmt;
 use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::hir::{
+    Capture, Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Literal, Look, LookSet,
+    Repetition,
+};
 
 use crate::format::fields::json_of_captures;
 use crate::format::level::Level;
@@ -51,23 +55,22 @@ impl Pattern {
         }
         let mut builder = RegexBuilder::new(text);
         let line = builder.size_limit(COMPILED_BYTES_MAX).build().map_err(|error| BadPattern(sentence(text, &error)))?;
-        let parsed = regex_syntax::ParserBuilder::new().utf8(false).build().parse(text);
-        if parsed.is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
+        let parsed = |multi_line| regex_syntax::ParserBuilder::new().utf8(false).multi_line(multi_line).build().parse(text).ok();
+        if parsed(false).is_some_and(|parsed| parsed.properties().minimum_len().is_none()) {
             return Err(BadPattern(format!("the pattern {text:?} matches nothing, whatever stands there")));
         }
+        let parsed = parsed(true).map(within_lines);
+        let looks = parsed.as_ref().map_or(LookSet::empty(), |parsed| parsed.properties().look_set());
         // What would not mean the same at the ends of lines is looked for line by line.
-        let ends_of_all = ["\\A", "\\z"].iter().any(|end| text.contains(end));
-        let is_flags = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
-        let mut flags = text.split("(?").skip(1).filter_map(|group| group.split([':', ')']).next().filter(is_flags));
-        // Flags that are taken back, and CR as an end of lines.
-        let has_ends_of_its_own = flags.any(|flags| flags.contains(['-', 'R']));
-        let block = builder.multi_line(true).build().ok().filter(|_| !ends_of_all && !has_ends_of_its_own && !line.is_match(b""));
-        Ok(Pattern { line, block, sees_ends: text.contains('$') })
+        let is_same = !looks.contains_anchor_haystack() && !looks.contains_anchor_crlf() && !line.is_match(b"");
+        let block = |parsed: Hir| RegexBuilder::new(&parsed.to_string()).size_limit(COMPILED_BYTES_MAX).build().ok();
+        Ok(Pattern { block: parsed.filter(|_| is_same).and_then(block), line, sees_ends: looks.contains(Look::EndLF) })
     }
 
     /// Where in `bytes`, whole lines, the next line is that may match: what is found starts somewhere in that line, at
-    /// `from` or behind; `None` where no further line matches. The line does match if what is found ends in it, too. `from`
-    /// is the beginning of a line, `crlf` whether there may be a CR.
+    /// `from` or behind; `None` where no further line matches. The line does match if what is found ends in it, too, as it
+    /// always does but where lines are looked at one by one. `from` is the beginning of a line, `crlf` whether there may be
+    /// a CR.
     pub fn find(&self, bytes: &[u8], from: usize, crlf: bool) -> Option<Range<usize>> {
         match &self.block {
             Some(block) if !(crlf && self.sees_ends) => block.find_at(bytes, from).map(|found| found.range()),
@@ -112,6 +115,30 @@ impl Pattern {
     /// Whether it captures anything by name.
     pub fn has_names(&self) -> bool {
         self.line.capture_names().flatten().next().is_some()
+    }
+}
+
+/// The same without what a line does not hold: nothing that is found over many lines goes on into the next one, so that to look
+/// for it takes time linear in them.
+fn within_lines(hir: Hir) -> Hir {
+    let all = |parts: Vec<Hir>| parts.into_iter().map(within_lines).collect();
+    match hir.into_kind() {
+        HirKind::Empty => Hir::empty(),
+        HirKind::Look(look) => Hir::look(look),
+        HirKind::Literal(Literal(bytes)) if bytes.contains(&b'\n') => Hir::fail(),
+        HirKind::Literal(Literal(bytes)) => Hir::literal(bytes),
+        HirKind::Class(Class::Unicode(mut class)) => {
+            class.difference(&ClassUnicode::new([ClassUnicodeRange::new('\n', '\n')]));
+            Hir::class(Class::Unicode(class))
+        }
+        HirKind::Class(Class::Bytes(mut class)) => {
+            class.difference(&ClassBytes::new([ClassBytesRange::new(b'\n', b'\n')]));
+            Hir::class(Class::Bytes(class))
+        }
+        HirKind::Repetition(repeated) => Hir::repetition(Repetition { sub: within_lines(*repeated.sub).into(), ..repeated }),
+        HirKind::Capture(captured) => Hir::capture(Capture { sub: within_lines(*captured.sub).into(), ..captured }),
+        HirKind::Concat(parts) => Hir::concat(all(parts)),
+        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
     }
 }
 
@@ -206,6 +233,22 @@ mod tests {
         let pattern = Pattern::new("price (?P<symbol>[A-Z]+) (?P<price>[0-9.]+)(?P<note> .+)?").unwrap();
         assert_eq!(pattern.captures_json(b"price ACME 150.25").unwrap(), r#"{"symbol":"ACME","price":150.25}"#);
         assert_eq!(pattern.captures_json(b"none"), None);
+    }
+
+    #[test]
+    fn what_is_found_over_many_lines_ends_in_its_line() {
+        let lines = b"error here\n\"a\nb\"\nand a timeout\n";
+        for text in [r"(?s)e.*t", r"error[\s\S]*timeout", r#""[^"]*""#, r"e\ne", r"(?s)(?-u:r.*a)"] {
+            let pattern = Pattern::new(text).unwrap();
+            assert!(pattern.block.is_some(), "{text}");
+            let mut at = 0;
+            while let Some(found) = pattern.find(lines, at, false) {
+                assert!(!lines[found.clone()].contains(&b'\n'), "{text}");
+                at = found.end;
+            }
+        }
+        let quoted = Pattern::new(r#""[^"]*"|timeout"#).unwrap();
+        assert_eq!(quoted.find(lines, 0, false), Some(23..30), "but what is in one line is found");
     }
 
     proptest! {

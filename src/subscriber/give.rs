@@ -145,7 +145,7 @@ impl Subscription {
         let (start, end) = (piece.start, piece.end);
         let run = Run { log: &log.name, source: log.source, hint, others: &others, piece, start, end };
         // A pattern that does not match across a byte that is no UTF-8 may match across what stands for it.
-        let by_text = ruling.rules.redacts(&log.name) && str::from_utf8(run.bytes()).is_err();
+        let by_text = !ruling.rules.touching(&log.name).is_empty() && str::from_utf8(run.bytes()).is_err();
         let end = if self.judges_each() || by_text {
             self.each_line(&run, &log, &layout, sink)
         } else {

@@ -451,9 +451,10 @@ impl Feed {
         self.0.logs.look(&self.0.logs.all()).await;
         let ruling = self.0.ruling();
         let format = |log: &Log| ruling.origin(log, &ruling.layout(log), None, false).format;
+        let logs = self.logs(grant);
         Status {
-            logs: self.logs(grant).iter().map(|log| LogStatus { format: format(log), ..log.status() }).collect(),
-            events: ruling.rules.event_names(grant).into_iter().map(str::to_owned).collect(),
+            logs: logs.iter().map(|log| LogStatus { format: format(log), ..log.status() }).collect(),
+            events: ruling.rules.event_names(grant, &logs).into_iter().map(str::to_owned).collect(),
             watch: self.0.logs.watching(),
             problems: self.problems(grant),
             unmatched: if grant.is_everything() { self.0.logs.unmatched() } else { Vec::new() },

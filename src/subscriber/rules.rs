@@ -2,6 +2,7 @@
 //! Applied before any client's filter, so that no filter can tell what was blotted out.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -12,7 +13,8 @@ use super::scope::Scope;
 use crate::format::time::Clock;
 use crate::format::{Format, Meaning};
 use crate::record::Record;
-use crate::source::split::{Line, cut};
+use crate::source::catalog::Log;
+use crate::source::split::{BEYOND_BYTES, Line, cut};
 
 /// All rules, in the order in which they apply: drop, redact, event.
 #[derive(Clone, Debug, Default)]
@@ -98,9 +100,12 @@ impl Rules {
         let say = |text: &[u8]| origin.format.meaning(text, &self.clock, origin.latest).into_owned();
         let raw = if self.looks_at_lines() { say(line.known) } else { Meaning::default() };
         let written = |meaning: &Meaning<'_>| origin.time.or(meaning.time);
+        // A pattern that does not match across a byte that is no UTF-8 may match across what stands for it where it is sent.
+        let text = if self.drop.is_empty() { Cow::default() } else { String::from_utf8_lossy(line.known) };
         for (number, rule) in self.drop.iter().enumerate() {
             let lets_through = |keep| throttle.lets_through(keep, (number, origin.log), &rule.name, line.end, written(&raw));
-            if rule.scope.takes(origin.log, &raw) && rule.pattern.matches(line.known) && !rule.keep.is_some_and(lets_through) {
+            if rule.scope.takes(origin.log, &raw) && rule.pattern.matches(text.as_bytes()) && !rule.keep.is_some_and(lets_through)
+            {
                 return None;
             }
         }
@@ -109,7 +114,8 @@ impl Rules {
         let mut record = Record::plain(origin.log, (line.start, line.end), text, line.cut_from);
         let asked = origin.asked || self.event.iter().any(EventRule::asks_meaning);
         let meaning = if asked { say(&record.line) } else { Meaning::default() };
-        let names = |(_, rule): &(_, &EventRule)| rule.scope.takes(origin.log, &meaning) && rule.pattern.matches(&record.line);
+        let text = if self.event.is_empty() { Cow::default() } else { String::from_utf8_lossy(&record.line) };
+        let names = |(_, rule): &(_, &EventRule)| rule.scope.takes(origin.log, &meaning) && rule.pattern.matches(text.as_bytes());
         let rule = self.event.iter().enumerate().find(names);
         if let Some((number, EventRule { keep: Some(keep), name, .. })) = rule {
             let number = self.drop.len() + number;
@@ -122,7 +128,7 @@ impl Rules {
         if let Some((_, rule)) = rule {
             record.event = Some(&rule.name);
             if rule.pattern.has_names() {
-                record.fields = rule.pattern.captures_json(&record.line);
+                record.fields = rule.pattern.captures_json(text.as_bytes());
             }
             record.fields_are_payload = rule.data == EventData::Captures;
         }
@@ -135,11 +141,6 @@ impl Rules {
         let redact = self.redact.iter().map(|rule| (&rule.scope, &rule.pattern));
         let event = self.event.iter().map(|rule| (&rule.scope, &rule.pattern));
         drop.chain(redact).chain(event).filter(|(scope, _)| scope.takes_log(log)).map(|(_, pattern)| pattern).collect()
-    }
-
-    /// Whether anything may be blotted out in a log; then rules see text, and not bytes that are no UTF-8.
-    pub fn redacts(&self, log: &str) -> bool {
-        self.redact.iter().any(|rule| rule.scope.takes_log(log))
     }
 
     /// Whether what a rule lets through depends on what a stream has had.
@@ -160,12 +161,9 @@ impl Rules {
         self.drop.iter().any(drop_asks) || self.redact.iter().any(|rule| rule.scope.asks_meaning())
     }
 
-    /// The names that records of logs can have which were granted.
-    pub fn event_names(&self, grant: &Grant) -> Vec<&str> {
-        let is_told = |rule: &&EventRule| {
-            let logs = &rule.scope.names;
-            logs.is_empty() || grant.is_everything() || logs.iter().any(|log| grant.covers(log))
-        };
+    /// The names that records can have of logs that were granted, of which there are `logs`.
+    pub fn event_names(&self, grant: &Grant, logs: &[Arc<Log>]) -> Vec<&str> {
+        let is_told = |rule: &&EventRule| grant.is_everything() || logs.iter().any(|log| rule.scope.takes_log(&log.name));
         let mut names: Vec<&str> = self.event.iter().filter(is_told).map(|rule| rule.name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -186,7 +184,9 @@ fn redacted(line: Line<'_>, redact: &[&Redact]) -> Vec<u8> {
     let text = String::from_utf8_lossy(line.known).into_owned().into_bytes();
     let blot = |text: Vec<u8>, redact: &&Redact| redact.pattern.replace(&text, &redact.with).into_owned();
     let text = redact.iter().fold(text, blot);
-    if line.cut_from.is_some() { cut(&text, line.bytes.len()).to_vec() } else { text }
+    // What stands where the known part ends may be the beginning of a secret, however much shorter all before it has become.
+    let safe = if line.is_known() { text.len() } else { text.len().saturating_sub(BEYOND_BYTES) };
+    if line.cut_from.is_some() { cut(&text, line.bytes.len().min(safe)).to_vec() } else { text }
 }
 
 #[cfg(test)]
@@ -239,6 +239,19 @@ mod tests {
         assert_eq!(&*record.line, b"user=ann password=*** at X");
         assert_eq!((record.event, record.fields.as_deref()), (Some("login"), Some(r#"{"user":"ann"}"#)));
         assert_eq!((record.start, record.end), (Some(100), 133));
+    }
+
+    #[test]
+    fn a_secret_at_the_end_of_what_is_known_is_not_begun_however_much_shorter_the_line_becomes() {
+        let redact = vec![Redact { scope: Scope::default(), pattern: pattern(r"x{100}|\d{16}"), with: String::new() }];
+        let rules = Rules { redact, ..Rules::default() };
+        let origin = Origin { log: "app", format: Format::Plain, latest: Timestamp::UNIX_EPOCH, asked: false, time: None };
+        let limit = 10_000;
+        let known = limit + BEYOND_BYTES;
+        let line = "x".repeat(5000) + &"y".repeat(known - 5000 - 8) + "1234567812345678 and more";
+        let line = Line::new(line.as_bytes(), 0, line.len() as u64, limit);
+        let record = rules.apply(&origin, line, &mut Throttle::default()).unwrap();
+        assert!(record.line.iter().all(|byte| *byte == b'y') && record.line.len() > 4000, "{}", record.line.len());
     }
 
     /// Any byte of a line that is not how the secret begins.

@@ -1,5 +1,12 @@
 //! Which records a rule is about, apart from its pattern: of which logs, how grave, with which fields.
 
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
 use super::filter::Pattern;
 use super::{Refusal, Wanted};
 use crate::format::Meaning;
@@ -51,14 +58,69 @@ impl Scope {
     }
 
     fn takes_fields(&self, meaning: &Meaning<'_>) -> bool {
-        use serde_json::{Map, Value, from_str};
-        let Some(fields) = meaning.fields.as_deref().and_then(|fields| from_str::<Map<String, Value>>(fields).ok()) else {
-            return false;
-        };
-        self.fields.iter().all(|(name, pattern)| match fields.get(name) {
-            None => false,
-            Some(Value::String(text)) => pattern.matches(text.as_bytes()),
-            Some(other) => pattern.matches(other.to_string().as_bytes()),
+        let fields = meaning.fields.as_deref().and_then(|fields| serde_json::from_str::<BTreeMap<Text, &RawValue>>(fields).ok());
+        let Some(fields) = fields else { return false };
+        self.fields.iter().all(|(name, pattern)| {
+            fields.get(name.as_bytes()).is_some_and(|value| match serde_json::from_str::<Text>(value.get()) {
+                Ok(text) => pattern.matches(&text.0),
+                Err(_) => pattern.matches(value.get().as_bytes()),
+            })
         })
+    }
+}
+
+/// A string of JSON as bytes. What logs write may hold half a character (`"\ud83d"`), and a number beyond all numbers: neither
+/// may keep a rule from being asked.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Text(Vec<u8>);
+
+impl Borrow<[u8]> for Text {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl Visitor<'_> for Bytes {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.as_bytes().to_vec()))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
+                Ok(Text(bytes.to_vec()))
+            }
+        }
+
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_asked_whatever_else_a_record_says() {
+        let asked = |pattern: &str, fields: &str| {
+            let scope = Scope { fields: vec![("path".into(), Pattern::new(pattern).unwrap())], ..Scope::default() };
+            scope.takes("app", &Meaning { fields: Some(fields.into()), ..Meaning::default() })
+        };
+        for beside in [r#""x":1e999"#, r#""x":"\ud83d""#, r#""\ud83d":1"#, r#""x":{"y":[1,null,"z"]}"#] {
+            assert!(asked("^/login$", &format!(r#"{{{beside},"path":"/login"}}"#)), "{beside}");
+            assert!(!asked("^/login$", &format!(r#"{{{beside},"path":"/other"}}"#)), "{beside}");
+        }
+        assert!(asked("^1e999$", r#"{"path":1e999}"#));
+        assert!(asked("^/a/login", r#"{"path":"\/a/login\ud83d"}"#));
+        assert!(asked("^true$", r#"{"path": true }"#));
+        assert!(!asked("", "{}"));
     }
 }

@@ -23,6 +23,8 @@ pub struct Sieve<'a> {
     at: usize,
     crlf: bool,
     line_bytes_max: usize,
+    /// The next line that is longer than that, or the end, once it was looked for.
+    long: Option<usize>,
     touching: Vec<Search<'a>>,
     filter: &'a Filter,
     /// Patterns of which a line that the filter keeps has the first, or has none.
@@ -67,27 +69,29 @@ impl<'a> Sieve<'a> {
         let crlf = all().any(Pattern::sees_ends) && memchr(b'\r', bytes).is_some();
         let touching = touching.iter().map(|pattern| Search::new(pattern)).collect();
         let lead = lead.iter().map(Search::new).collect();
-        Sieve { bytes, at: 0, crlf, line_bytes_max, touching, filter, lead }
+        Sieve { bytes, at: 0, crlf, line_bytes_max, long: None, touching, filter, lead }
     }
 
     /// The first line from here on that is to be looked at by itself; the end, if there is none.
     fn touched(&mut self) -> usize {
         let (bytes, at, crlf) = (self.bytes, self.at, self.crlf);
         let touched = self.touching.iter_mut().filter_map(|search| search.next(bytes, at, crlf)).map(|found| found.line).min();
-        let before = touched.unwrap_or(bytes.len());
-        if bytes.len() <= self.line_bytes_max { before } else { self.too_long(before) }
+        touched.unwrap_or(bytes.len()).min(self.too_long())
     }
 
-    /// The first line before `end` that is longer than a line may be.
-    fn too_long(&self, end: usize) -> usize {
-        let mut start = self.at;
-        for lf in memchr_iter(b'\n', &self.bytes[self.at..end]).map(|lf| self.at + lf).chain([end]) {
-            if lf - start > self.line_bytes_max {
-                return start;
-            }
-            start = lf + 1;
+    /// The first line from here on that is longer than a line may be; the end, if there is none.
+    fn too_long(&mut self) -> usize {
+        if self.long.is_none_or(|long| long < self.at) {
+            let (mut start, end) = (self.at, self.bytes.len());
+            let fits = end - start <= self.line_bytes_max;
+            let ends = memchr_iter(b'\n', &self.bytes[start..]).map(|lf| self.at + lf).chain([end]);
+            let mut starts = ends.filter_map(|lf| {
+                let line = std::mem::replace(&mut start, lf + 1);
+                (lf - line > self.line_bytes_max).then_some(line)
+            });
+            self.long = Some(if fits { end } else { starts.next().unwrap_or(end) });
         }
-        end
+        self.long.unwrap_or(self.bytes.len())
     }
 
     /// The first line from here on that the filter may judge otherwise than those before.

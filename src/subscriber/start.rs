@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::before::{Cut, before, end_at};
 use super::keep::Throttle;
-use super::lead::{self, LEAD_LINES, Told, WayOf, growing_before, place_at, records};
+use super::lead::{self, LEAD_LINES, Told, WayOf, begin, growing_before, place_at, records};
 use super::merge::TimeOf;
 use super::reader::Reader;
 use super::since;
@@ -128,7 +128,7 @@ pub fn start(known: &[Arc<Log>], selected: &[Arc<Log>], start: &Start, counting:
             each(&|log| read::start(log).into_iter().collect()),
             selected.iter().filter_map(|log| before_all(log)).collect(),
         ),
-        Start::Offset(offset) => at_offset(selected, *offset),
+        Start::Offset(offset) => at_offset(selected, *offset, counting),
         Start::Since(time) => since(selected, *time, counting),
         Start::Tail(count) => {
             let (readers, gaps) = back_from_end(selected, *count, counting);
@@ -193,20 +193,19 @@ fn after(known: &[Arc<Log>], selected: &[Arc<Log>], cursor: &Cursor) -> Started 
     Started { readers, gaps, resumed: true, basis: None }
 }
 
-fn at_offset(selected: &[Arc<Log>], offset: u64) -> Started {
+fn at_offset(selected: &[Arc<Log>], offset: u64, counting: &Counting<'_>) -> Started {
     let (mut readers, mut gaps) = (Vec::new(), Vec::new());
     for log in selected {
         let live = log.state().newest().map(|newest| newest.serial);
         let place = live.map(|serial| read::place_at(log, serial, offset));
-        let places = match place {
-            None => Vec::new(),
-            Some(Ok(place)) => growing_before(log, place).into_iter().chain([place]).collect(),
+        readers.push(match place {
+            None => Reader::new(log.clone(), Vec::new()),
+            Some(Ok(place)) => begin(log, place, growing_before(log, place).into_iter().collect(), None, counting),
             Some(Err(_)) => {
                 gaps.push(EarlyGap { log: Some(log.name.to_string()), missing: missing(Reason::BadId) });
-                read::ends(log)
+                Reader::new(log.clone(), read::ends(log))
             }
-        };
-        readers.push(Reader::new(log.clone(), places));
+        });
     }
     Started { readers, gaps, resumed: true, basis: None }
 }

@@ -278,6 +278,28 @@ fn a_group_is_no_longer_in_bytes_than_a_line_may_be() {
 }
 
 #[test]
+fn an_object_over_several_lines_forges_no_record_of_another() {
+    let forged = "{\n \"level\": \"info\",\n\n \"a\":\n {\"event\":\"gap\",\"id\":\"x\",\"data\":{}}\n}\n";
+    let (_world, agent) = on(&format!("{{\"one\":1}}\n{forged}"), "format = \"json\"\nmultiline = { start = '^\\{' }");
+    let text = agent.get(&format!("{EVERYTHING}&format=ndjson")).text();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().all(|line| line["event"] != "gap"), "{text}");
+    for record in objects(&agent) {
+        assert!(record["line"].is_string(), "{record}");
+    }
+}
+
+#[test]
+fn a_start_in_the_middle_of_a_record_shows_no_part_of_one_that_is_dropped() {
+    let content = "2026-01-01 SECRET DUMP\nuser=bob pin=1\n2026-01-01 ok\n";
+    let (_world, agent) = on(content, "multiline = { start = '^\\d{4}' }\n[[drop]]\nmatch = 'SECRET DUMP'");
+    for offset in [0, 1, 23, 30, 38] {
+        let text = agent.get(&format!("/tail?log=app&after={offset}&follow=false")).text();
+        assert_eq!(text, "2026-01-01 ok\n", "after {offset}");
+    }
+}
+
+#[test]
 fn a_wrong_format_or_multiline_is_named_with_file_and_line() {
     for (more, expected) in [
         ("format = \"xml\"", "\"xml\" is no format; there are auto, plain, json, logfmt, clf, cri, docker"),

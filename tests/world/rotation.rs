@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::harness::log::gzip;
-use crate::harness::{Agent, Block, Log, World};
+use crate::harness::{Agent, Block, Log, World, lines_of};
 
 const LIVE: &str = "/events";
 const REST: &str = "/events?follow=false";
@@ -250,6 +250,29 @@ fn assert_every_id_resumes_after(compress: impl Fn(&Path)) {
         }
         agent.restart();
     }
+}
+
+#[test]
+fn a_small_archive_to_which_another_is_added_is_read_whole() {
+    let world = World::new();
+    let archive = world.path("app.log.1.gz");
+    let member = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(text.as_bytes()).and_then(|()| packed.finish()).expect("a member")
+    };
+    fs::write(&archive, member("a\n")).expect("an archive");
+    let agent = world.agent(&["app=@/app.log"]);
+    let first = agent.events("/events?from=start&follow=false");
+    assert_eq!(lines_of(&first), ["a"]);
+    let grown = [member("a\n"), member("bb\ncc\n")].concat();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&archive)
+        .and_then(|mut file| file.write_all(&grown[member("a\n").len()..]))
+        .expect("more");
+    assert_eq!(agent.lines("/events?from=start&follow=false"), ["a", "bb", "cc"]);
+    assert_eq!(agent.lines_after("/events?follow=false", first[0].id()), ["bb", "cc"]);
+    assert_eq!(agent.lines("/events?before=end&tail=2"), ["bb", "cc"]);
 }
 
 #[test]

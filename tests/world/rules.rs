@@ -123,6 +123,43 @@ fn a_secret_is_redacted_beside_bytes_that_are_no_utf_8_wherever_it_is_sent() {
 }
 
 #[test]
+fn no_byte_and_no_field_keeps_a_rule_from_being_asked() {
+    let world = World::new();
+    let rules = "[[log]]\nname = \"app\"\npath = \"FOLDER/app.log\"\n[[drop]]\nmatch = 'login .* pin'\n\
+                 [[drop]]\nfields = { user = 'root' }\n[[event]]\nname = \"named\"\nmatch = 'by .* name'\n";
+    world.file("sidetail.toml", rules.replace("FOLDER", world.folder().to_str().unwrap()));
+    let mut log = world.log("app.log");
+    log.bytes(
+        b"{\"user\":\"ann\"}\nlogin J\xf6rg pin=1\n{\"user\":\"root\",\"m\":\"\\ud83d\"}\n{\"x\":1e999,\"user\":\"root\"}\n",
+    );
+    log.bytes(b"by J\xf6rg name\n");
+    let agent = world.agent(&["--config", "@/sidetail.toml"]);
+    for more in ["", "&data=json", "&format=ndjson", "&limit=9"] {
+        let events = agent.get(&format!("{EVERYTHING}{more}")).text();
+        assert!(events.contains("ann") && !events.contains("pin") && !events.contains("root"), "{more}: {events}");
+        assert!(events.contains("named"), "{more}: {events}");
+    }
+}
+
+#[test]
+fn rules_say_the_same_of_a_long_line_live_and_later() {
+    let world = World::new();
+    let rules = "[[log]]\nname = \"app\"\npath = \"FOLDER/app.log\"\n[[drop]]\nmatch = 'far away'\n";
+    world.file("sidetail.toml", rules.replace("FOLDER", world.folder().to_str().unwrap()));
+    let mut log = world.log("app.log");
+    let agent = world.agent(&["--config", "@/sidetail.toml", "--max-line", "16KiB"]);
+    let mut live = agent.stream("/events");
+    log.line(&format!("{}far away{}", "x".repeat(100_000), "y".repeat(100_000)));
+    log.line("next");
+    let (first, second) = (live.record(), live.record());
+    let later = agent.events(EVERYTHING);
+    let before = agent.events("/events?before=end&tail=2");
+    for records in [&later, &before] {
+        assert_eq!(records.iter().map(|record| &record.data).collect::<Vec<_>>(), [&first.data, &second.data]);
+    }
+}
+
+#[test]
 fn a_filter_cannot_be_used_to_guess_a_secret() {
     let (_world, mut log, agent) = started();
     log.line("user=a password=hunter2");
