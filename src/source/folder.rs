@@ -22,6 +22,11 @@ const COARSE_CLOCK_TICK: Duration = Duration::from_secs(2);
 /// tell one change from the next.
 pub type Stamp = Option<Vec<SystemTime>>;
 
+/// Whether rotation tools are commonly told to put rotated files into folders of this name, within the log's own.
+pub fn is_for_old(name: &OsStr) -> bool {
+    OLD_FOLDERS.iter().any(|old| **old == *name)
+}
+
 /// Listings of folders.
 #[derive(Default)]
 pub struct Folders {
@@ -104,7 +109,7 @@ impl Listing {
                 listing.runs.push((folder.join(&name), suffix));
                 continue;
             }
-            if OLD_FOLDERS.iter().any(|old| **old == name) && folder.join(&name).is_dir() {
+            if is_for_old(&name) && folder.join(&name).is_dir() {
                 listing.old_folders.push(folder.join(&name));
             }
             if let (live, Some(suffix)) = base_of(&name) {

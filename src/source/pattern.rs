@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::container;
+use super::folder::is_for_old;
 use super::rotation::{base_of, infixed};
 
 /// What a directory stands for: the logs directly in it.
@@ -237,7 +238,15 @@ fn walk(at: &Path, steps: &[Step], depth: usize, directory: &mut dyn FnMut(&Path
             for name in names_in(at, false) {
                 let next = at.join(&name);
                 if depth > 0 && next.is_dir() && !next.is_symlink() {
-                    walk(&next, steps, depth - 1, directory, log);
+                    // What lies there without a live file of its own belongs to the log of that name beside the folder.
+                    let is_beside = |path: &Path| path.file_name().is_some_and(|live| at.join(live).exists());
+                    let rotated = |path: &Path| is_for_old(&name) && path.parent() == Some(&next) && !path.exists();
+                    let mut own = |path: &Path| {
+                        if !rotated(path) || !is_beside(path) {
+                            log(path)
+                        }
+                    };
+                    walk(&next, steps, depth - 1, directory, &mut own);
                 }
             }
         }
@@ -313,6 +322,16 @@ mod tests {
 
     fn names(pattern: &str) -> Vec<String> {
         pattern.parse::<LogPattern>().unwrap().expand().into_iter().map(|found| found.name).collect()
+    }
+
+    #[test]
+    fn rotated_files_in_a_folder_for_them_are_no_logs_of_their_own() {
+        let files =
+            ["app.log", "old/app.log.1", "old/app.log.2.gz", "old/lonely.log.1", "old/live.log", "live.log", "sub/app.log.1"];
+        let folder = folder(&files);
+        let pattern = LogPattern::new(None, &folder.path().join("**/*.log")).unwrap();
+        let names: Vec<String> = pattern.expand().into_iter().map(|found| found.name).collect();
+        assert_eq!(names, ["app.log", "live.log", "old/live.log", "old/lonely.log", "sub/app.log"]);
     }
 
     #[test]
