@@ -206,20 +206,22 @@ impl Followed {
         }
     }
 
-    /// One look at the log; whether anything of it changed.
+    /// One look at the log; whether anything of it changed, so that more may come soon. What an error kept from going further
+    /// may have changed it, too.
     pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
         let metadata = std::fs::metadata(self.log.path());
-        let names_changed = self.folders_changed(kit);
+        let (names_changed, names_differ) = self.folders_changed(kit);
         if self.at_rest && !names_changed && metadata.as_ref().is_ok_and(|metadata| self.is_unchanged(metadata)) {
             return false;
         }
         (self.behind, self.passed_over) = (false, false);
         let at_path = AtPath::from(metadata);
         let present = !matches!(at_path, AtPath::Nothing);
-        let mut changed = self.log.state().present != present;
-        if changed {
+        let came_or_went = self.log.state().present != present;
+        if came_or_went {
             self.log.update(|state| state.present = present);
         }
+        let mut changed = came_or_went || names_differ;
         if let Err(trouble) = self.wake(kit) {
             return changed | self.report(Some(sentence(&trouble)));
         }
@@ -248,11 +250,7 @@ impl Followed {
         };
         match result {
             Ok(result) => changed |= result,
-            Err(trouble) => {
-                // It may have got some way.
-                changed = true;
-                error = error.or_else(|| Some(sentence(&trouble)));
-            }
+            Err(trouble) => error = error.or_else(|| Some(sentence(&trouble))),
         }
         changed |= self.read_replaced(kit, now);
         changed |= self.let_go(kit, now);
@@ -411,8 +409,12 @@ impl Followed {
         let kept = self.replaced.iter().rev().enumerate().take_while(keep).count();
         let gone: Vec<Replaced> = self.replaced.drain(..self.replaced.len() - kept).collect();
         gone.iter().for_each(|replaced| self.release(&replaced.held));
+        if gone.is_empty() {
+            return false;
+        }
         // What has them now, if anything has.
-        !gone.is_empty() && self.refresh_siblings(kit)
+        self.refresh_siblings(kit);
+        true
     }
 
     /// How many bytes of deleted files it keeps from being freed, and since when the oldest of them was replaced.

@@ -29,13 +29,15 @@ const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 const LISTING_MAX: Duration = Duration::from_millis(500);
 
 impl Followed {
-    /// Whether names in the log's folders may have changed since the last time that this was asked.
-    pub(super) fn folders_changed(&mut self, kit: &mut Kit) -> bool {
+    /// Whether names in the log's folders may have changed since the last time that this was asked, and whether they have
+    /// for all that is known.
+    pub(super) fn folders_changed(&mut self, kit: &mut Kit) -> (bool, bool) {
         let stamps: Vec<Stamp> = self.home.folders().map(|folder| kit.folders.stamp(folder)).collect();
         let again = self.siblings_again.is_some_and(|at| Instant::now() >= at);
-        let same = stamps == self.folder_stamps && stamps.iter().all(Option::is_some) && !again;
+        let differ = stamps != self.folder_stamps;
+        let may_differ = differ || again || !stamps.iter().all(Option::is_some);
         self.folder_stamps = stamps;
-        !same
+        (may_differ, differ)
     }
 
     /// The generations of a log that is first seen: the live file, and the rotated ones that are older. The live file is
@@ -148,13 +150,18 @@ impl Followed {
         let pause = if found.is_sure { UNREADABLE_PAUSE } else { Duration::ZERO };
         self.siblings_again = (found.again || !found.is_sure).then(|| Instant::now() + pause);
         let at = |generation: &Generation| self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
-        self.log.update(|state| {
-            for generation in state.generations.iter_mut().filter(|generation| generation.storage != Storage::Lost) {
-                if let Some(sibling) = at(generation) {
-                    generation.path = sibling.path.as_path().into();
+        let lies_elsewhere = |generation: &Generation| {
+            generation.storage != Storage::Lost && at(generation).is_some_and(|sibling| *sibling.path != *generation.path)
+        };
+        if self.log.state().generations.iter().any(lies_elsewhere) {
+            self.log.update(|state| {
+                for generation in state.generations.iter_mut().filter(|generation| lies_elsewhere(generation)) {
+                    if let Some(sibling) = at(generation) {
+                        generation.path = sibling.path.as_path().into();
+                    }
                 }
-            }
-        });
+            });
+        }
         found.siblings
     }
 
@@ -165,11 +172,16 @@ impl Followed {
         }
         let name = older.last().and_then(|newest| newest.path.file_name()).map(|name| name.to_string_lossy().into_owned());
         let older: HashSet<FileIdentity> = older.iter().map(|sibling| sibling.identity).collect();
+        let stays = |generation: &Generation| {
+            generation.phase != Phase::Settled || generation.held.is_some() || !older.contains(&generation.identity)
+        };
+        let is_known = |state: &LogState| state.left_out == name && state.generations.iter().all(stays);
+        if is_known(&self.log.state()) {
+            return;
+        }
         self.log.update(|state| {
-            state.left_out = name;
-            state.generations.retain(|generation| {
-                generation.phase != Phase::Settled || generation.held.is_some() || !older.contains(&generation.identity)
-            });
+            state.left_out.clone_from(&name);
+            state.generations.retain(stays);
         });
     }
 
@@ -278,7 +290,7 @@ impl Followed {
         }
     }
 
-    /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
+    /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether anything had changed.
     pub(super) fn refresh_siblings(&mut self, kit: &mut Kit) -> bool {
         let unknown: Vec<Generation> = self.open_siblings(kit).into_iter().filter_map(|(_, opened)| Some(opened?.0)).collect();
         if !self.all_siblings {
@@ -287,8 +299,12 @@ impl Followed {
         }
         let mut generations = self.log.state().generations.clone();
         let live = self.live_serial();
+        let mut changed = false;
         for generation in generations.iter_mut().filter(|generation| Some(generation.serial) != live) {
-            self.find_again(generation, &unknown);
+            changed |= self.find_again(generation, &unknown);
+        }
+        if !changed {
+            return false;
         }
         self.log.update(|state| {
             state.generations = generations;
@@ -297,25 +313,29 @@ impl Followed {
         true
     }
 
-    /// Finds the file that has a generation now.
-    fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) {
+    /// Finds the file that has a generation now; whether anything of it is not as it was.
+    fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) -> bool {
+        let mut changed = false;
         if generation.is_unreadable()
             && let Some(read) = unknown.iter().find(|read| read.identity == generation.identity)
         {
+            changed = !read.is_unreadable() || read.end != generation.end;
             *generation = Generation { serial: generation.serial, ..read.clone() };
         }
+        let was_lost = generation.storage == Storage::Lost;
         let there = self.siblings.iter().any(|sibling| sibling.identity == generation.identity);
-        if there && generation.storage != Storage::Lost {
-            return;
+        if there && !was_lost {
+            return changed;
         }
-        let whole = |copy: &&Generation| copy.end >= generation.end || generation.storage == Storage::Lost;
+        let whole = |copy: &&Generation| copy.end >= generation.end || was_lost;
         let copy = unknown.iter().filter(whole).find(|copy| likeness(copy, generation, &self.log.state()) == Likeness::Copy);
         match copy {
             Some(copy) => adopt(generation, copy),
-            None if generation.held.is_some() || generation.open().is_ok() => {}
+            None if generation.held.is_some() || generation.open().is_ok() => return changed,
             // Nothing is left of it but what the hot tail has.
             None => generation.storage = Storage::Lost,
         }
+        changed || !was_lost || generation.storage != Storage::Lost
     }
 }
 
