@@ -156,10 +156,11 @@ impl Followed {
 
     /// Closes what can be opened again: the live file, and replaced ones that nobody writes any more.
     pub fn sleep(&mut self) {
-        let settled = |replaced: &Replaced| replaced.settled && replaced.held.file.metadata().is_ok_and(|file| file.nlink() > 0);
-        let (settled, replaced) = std::mem::take(&mut self.replaced).into_iter().partition(settled);
+        let is_named = |file: &File| file.metadata().is_ok_and(|file| file.nlink() > 0);
+        let done = |replaced: &Replaced| replaced.settled && replaced.finished && is_named(&replaced.held.file);
+        let (done, replaced) = std::mem::take(&mut self.replaced).into_iter().partition(done);
         self.replaced = replaced;
-        settled.iter().for_each(|replaced: &Replaced| self.release(&replaced.held));
+        done.iter().for_each(|replaced: &Replaced| self.release(&replaced.held));
         let Some(asleep) = self.live.as_ref().filter(|_| !self.behind).and_then(HeldFile::sleep) else { return };
         self.asleep = Some(asleep);
         if let Some(live) = self.live.take() {
@@ -377,16 +378,9 @@ impl Followed {
                 warn!(log = %self.log.name, error = sentence(trouble), "the last record of a replaced file is lost");
             }
             if replaced.held.end > before {
-                if replaced.settled {
-                    self.log.update(|state| {
-                        let since = state.newest_end();
-                        state.set_phase(serial, Phase::Settling);
-                        if let Some(generation) = state.generation_mut(serial) {
-                            generation.late.push(Late { from: before, since });
-                        }
-                    });
+                if std::mem::take(&mut replaced.settled) {
+                    note_late(&self.log, serial, before);
                 }
-                replaced.settled = false;
                 replaced.finished &= pieces.is_empty();
                 replaced.grew = now;
                 let last = last.and_then(Result::ok).flatten();
@@ -408,8 +402,9 @@ impl Followed {
         };
         let kept = self.replaced.iter().rev().enumerate().take_while(keep).count();
         let gone: Vec<Replaced> = self.replaced.drain(..self.replaced.len() - kept).collect();
-        gone.iter().for_each(|replaced| self.release(&replaced.held));
-        if gone.is_empty() {
+        let is_none = gone.is_empty();
+        gone.into_iter().for_each(|replaced| self.abandon(kit, replaced));
+        if is_none {
             return false;
         }
         // What has them now, if anything has.
@@ -434,9 +429,29 @@ impl Followed {
         if !self.replaced.is_empty() {
             let oldest = self.replaced.remove(0);
             info!(log = %self.log.name, serial = oldest.held.serial, "a deleted file is let go of: more is held than may be");
-            self.release(&oldest.held);
+            self.abandon(kit, oldest);
             self.refresh_siblings(kit);
         }
+    }
+
+    /// Lets go of a replaced file, whether its writers have left it or not. If what stands behind its last terminator does not
+    /// count as a record yet it does now: nobody will hear of its end.
+    fn abandon(&self, kit: &Kit, mut replaced: Replaced) {
+        let held = &mut replaced.held;
+        let before = held.end;
+        match if replaced.finished { Ok(None) } else { held.finish() } {
+            Ok(_) if held.end == before => {}
+            Ok(last) => {
+                if replaced.settled {
+                    note_late(&self.log, held.serial, before);
+                }
+                publish(&self.log, held, last.into_iter().collect(), kit);
+            }
+            Err(trouble) => {
+                warn!(log = %self.log.name, error = sentence(&trouble), "the last record of a replaced file is lost");
+            }
+        }
+        self.release(held);
     }
 
     fn release(&self, held: &HeldFile) {
@@ -488,6 +503,17 @@ pub(super) fn publish(log: &Log, held: &mut HeldFile, pieces: Vec<Piece>, kit: &
         }
         if kit.settings.hot_tail_bytes > 0 {
             pieces.into_iter().for_each(|piece| state.tail.push(piece));
+        }
+    });
+}
+
+/// Notes that generation `serial`, which had been settled at `from`, grew all the same.
+fn note_late(log: &Log, serial: u64, from: u64) {
+    log.update(|state| {
+        let since = state.newest_end();
+        state.set_phase(serial, Phase::Settling);
+        if let Some(generation) = state.generation_mut(serial) {
+            generation.late.push(Late { from, since });
         }
     });
 }

@@ -85,6 +85,47 @@ fn a_reader_in_the_middle_of_a_file_that_is_let_go_of_gets_a_gap_and_goes_on() {
     assert_eq!(stream.lines(1), log.written()[350..]);
 }
 
+/// A last line without an end, and a stream that had all before it.
+fn unfinished(options: &[&str]) -> (World, Log, Agent, Stream) {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = world.agent(&[&["app=@/app.log"], options].concat());
+    let mut stream = agent.stream("/events");
+    stream.goes_on_with(&log.write(2));
+    log.bytes(b"2026-11-22T12:00:00.001Z never finished");
+    log.remember("2026-11-22T12:00:00.001Z never finished".to_owned());
+    (world, log, agent, stream)
+}
+
+#[test]
+fn a_last_line_without_an_end_comes_before_its_deleted_file_is_let_go_of_without_a_successor() {
+    let (_world, log, agent, mut stream) = unfinished(&["--hold-time", "1s"]);
+    fs::remove_file(log.path()).unwrap();
+    assert_eq!(stream.lines(1), log.written()[2..]);
+    eventually("the deleted file is let go of", || (held_bytes(&agent) == 0).then_some(()));
+    assert_eq!(
+        stream.hello().id.as_deref().map(|id| agent.lines_after("/events?follow=false", id)),
+        Some(log.written().to_vec())
+    );
+}
+
+#[test]
+fn a_last_line_without_an_end_comes_before_its_file_is_let_go_of_for_its_time_or_size() {
+    for options in [["--hold-time", "300ms"], ["--hold-bytes", "10B"]] {
+        let (_world, mut log, agent, mut stream) = unfinished(&options);
+        let begin = stream.hello().id().to_owned();
+        fs::remove_file(log.path()).unwrap();
+        log.create_anew();
+        log.write(2);
+        let mut lines = stream.lines(3);
+        lines.sort();
+        let mut expected = log.written()[2..].to_vec();
+        expected.sort();
+        assert_eq!(lines, expected, "{options:?}");
+        assert_eq!(agent.lines_after("/events?follow=false", &begin), log.written(), "{options:?}");
+    }
+}
+
 #[test]
 fn with_few_descriptors_more_logs_are_followed_than_can_be_open() {
     let world = World::new();
