@@ -150,3 +150,26 @@ fn with_few_descriptors_more_logs_are_followed_than_can_be_open() {
     let errors: Vec<_> = agent.logs().iter().filter_map(|log| log["error"].as_str().map(str::to_owned)).collect();
     assert_eq!(errors, [""; 0]);
 }
+
+#[test]
+fn with_few_descriptors_what_its_writer_adds_to_a_deleted_file_comes_all_the_same() {
+    let world = World::new();
+    let mut deleted = world.log("deleted.log");
+    deleted.write(1);
+    let mut others: Vec<Log> = (0..120).map(|number| world.log(&format!("{number:03}.log"))).collect();
+    let agent = world.setup(&["@/*.log"]).wrapped(&["prlimit", "--nofile=64", "--"]).start();
+    agent.knows("deleted.log");
+    let mut stream = agent.stream("/events?from=start&log=deleted.log");
+    stream.goes_on_with(deleted.written());
+    stream.goes_on_with(&deleted.write(1));
+    fs::remove_file(deleted.path()).unwrap();
+    let is_gone =
+        |log: &serde_json::Value| log["name"] == "deleted.log" && log["held_bytes"].as_u64().is_some_and(|held| held > 0);
+    eventually("it is known to be deleted", || agent.logs().iter().any(is_gone).then_some(()));
+    // The others changed later: what is closed is closed before them.
+    for (number, log) in others.iter_mut().enumerate() {
+        log.write(1);
+        agent.stream(&format!("/events?from=start&log={number:03}.log")).goes_on_with(log.written());
+    }
+    stream.goes_on_with(&deleted.write(3));
+}
