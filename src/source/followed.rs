@@ -434,22 +434,27 @@ impl Followed {
         }
     }
 
-    /// Lets go of a replaced file, whether its writers have left it or not. If what stands behind its last terminator does not
-    /// count as a record yet it does now: nobody will hear of its end.
-    fn abandon(&self, kit: &Kit, mut replaced: Replaced) {
+    /// Lets go of a replaced file, whether its writers have left it or not. What stands behind its last terminator counts as a
+    /// record from now on: nobody will hear of its end.
+    fn abandon(&self, kit: &mut Kit, mut replaced: Replaced) {
         let held = &mut replaced.held;
         let before = held.end;
-        match if replaced.finished { Ok(None) } else { held.finish() } {
+        let read = held.read_appended(&mut kit.block, kit.wanted).and_then(|(mut pieces, at_end)| {
+            pieces.extend(if at_end { held.finish()? } else { None });
+            Ok(pieces)
+        });
+        match read {
             Ok(_) if held.end == before => {}
-            Ok(last) => {
+            Ok(pieces) => {
                 if replaced.settled {
                     note_late(&self.log, held.serial, before);
                 }
-                publish(&self.log, held, last.into_iter().collect(), kit);
+                publish(&self.log, held, pieces, kit);
             }
-            Err(trouble) => {
+            Err(trouble) if !replaced.finished => {
                 warn!(log = %self.log.name, error = sentence(&trouble), "the last record of a replaced file is lost");
             }
+            Err(_) => {}
         }
         self.release(held);
     }
