@@ -359,12 +359,8 @@ impl Followed {
         let mut changed = false;
         for replaced in &mut self.replaced {
             let (serial, before) = (replaced.held.serial, replaced.held.end);
-            let quiet = now.duration_since(replaced.grew) > SETTLE;
-            let pieces = match replaced.held.read_appended(&mut kit.block, kit.wanted) {
-                Ok((pieces, at_end)) => {
-                    self.behind |= !at_end;
-                    pieces
-                }
+            let (pieces, at_end) = match replaced.held.read_appended(&mut kit.block, kit.wanted) {
+                Ok(read) => read,
                 // Cut after it was replaced, by whoever frees space: what was read stays readable as far as memory has it.
                 Err(trouble) => {
                     debug!(log = %self.log.name, error = sentence(&trouble), "a replaced file can't be read on");
@@ -372,6 +368,8 @@ impl Followed {
                     continue;
                 }
             };
+            self.behind |= !at_end;
+            let quiet = at_end && now.duration_since(replaced.grew) > SETTLE;
             let last = (pieces.is_empty() && quiet && !replaced.finished).then(|| replaced.held.finish());
             replaced.finished |= last.is_some();
             if let Some(Err(trouble)) = &last {

@@ -24,6 +24,8 @@ use crate::event::{Continuity, Reason, RotateKind};
 const LOST_MAX: usize = 64;
 /// How long after a rotated file could not be read the next try is made.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
+/// In how many looks at most a file is read to its end that was found just now.
+const LOOKS_MAX: usize = 16;
 
 /// How long the rotated files of a new log are listed at most, while they are renamed all the time.
 const LISTING_MAX: Duration = Duration::from_millis(500);
@@ -110,16 +112,16 @@ impl Followed {
         if age.is_some_and(|age| age > kit.settings.hold_time) {
             return;
         }
-        let settled = age.is_none_or(|age| age > SETTLE);
         let opened = HeldFile::open(file, identity, serial).and_then(|mut held| {
-            while !held.read_appended(&mut kit.block, u64::MAX)?.1 {}
+            // What is left is read in turns, as what late writers add.
+            let settled = read_to_end(&mut held, kit)? && age.is_none_or(|age| age > SETTLE);
             if settled {
                 held.finish()?;
             }
-            Ok(held)
+            Ok((held, settled))
         });
         // It can't be read now: it stays a file among the rotated ones.
-        let Ok(mut held) = opened else { return };
+        let Ok((mut held, settled)) = opened else { return };
         publish(&self.log, &mut held, Vec::new(), kit);
         self.log.update(|state| {
             state.set_phase(serial, if settled { Phase::Settled } else { Phase::Settling });
@@ -339,10 +341,20 @@ impl Followed {
     }
 }
 
-/// The generation in a file that was opened at `path`, read to its present end; `None` where it can't be read.
+/// Reads a held file to its present end, or as far as there is time for; whether it was the end.
+fn read_to_end(held: &mut HeldFile, kit: &mut Kit) -> Result<bool, Trouble> {
+    for _ in 0..LOOKS_MAX {
+        if held.read_appended(&mut kit.block, u64::MAX)?.1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The generation in a file that was opened at `path`, read to its present end if that is near; `None` where it can't be read.
 fn whole(kit: &mut Kit, (file, identity): &(File, FileIdentity), path: &Path) -> Option<Generation> {
     let mut held = HeldFile::open(file.try_clone().ok()?, *identity, 0).ok()?;
-    while !held.read_appended(&mut kit.block, u64::MAX).ok()?.1 {}
+    read_to_end(&mut held, kit).ok()?;
     Some(live_generation(&held, path))
 }
 
