@@ -17,6 +17,8 @@ pub struct Bound {
     pub listeners: Vec<Listener>,
     /// Where the first is, as a client would write it.
     pub address: String,
+    /// The first address at which other machines may reach it, if there is any.
+    pub exposed: Option<String>,
     /// The file of a Unix socket that was made here, and goes when the program ends.
     pub made: Option<PathBuf>,
 }
@@ -33,26 +35,25 @@ pub fn bind(config: &Config, handed_over: Vec<Listener>) -> io::Result<Bound> {
             Listen::Unix(path) => bound(config, vec![Listener::Unix(bind_unix(path).map_err(explain)?)], Some(path.clone())),
         };
     }
-    for listener in &handed_over {
-        if let Listener::Tcp(listener) = listener
-            && let address = listener.local_addr()?
-            && config.lets_anybody_in()
-            && !address.ip().is_loopback()
-        {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, unguarded(&address.to_string())));
-        }
-    }
     let bound = bound(config, handed_over, None)?;
     info!(sockets = bound.listeners.len(), address = bound.address, "listening on what the service manager hands over");
     Ok(bound)
 }
 
 fn bound(config: &Config, listeners: Vec<Listener>, made: Option<PathBuf>) -> io::Result<Bound> {
+    let mut exposed = None;
     for listener in &listeners {
         match listener {
-            Listener::Tcp(listener) => listener.set_nonblocking(true)?,
+            Listener::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                let address = listener.local_addr()?;
+                exposed = exposed.or_else(|| (!address.ip().is_loopback()).then(|| address.to_string()));
+            }
             Listener::Unix(listener) => listener.set_nonblocking(true)?,
         }
+    }
+    if let Some(address) = exposed.as_ref().filter(|_| config.lets_anybody_in()) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, unguarded(address)));
     }
     let address = match &listeners[0] {
         Listener::Tcp(listener) => {
@@ -64,7 +65,7 @@ fn bound(config: &Config, listeners: Vec<Listener>, made: Option<PathBuf>) -> io
             format!("unix:{}", address.as_pathname().unwrap_or(Path::new("")).display())
         }
     };
-    Ok(Bound { listeners, address, made })
+    Ok(Bound { listeners, address, exposed, made })
 }
 
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {

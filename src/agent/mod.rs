@@ -74,7 +74,8 @@ pub fn serve(
         if announce(&bound.address).is_err() {
             warn!("standard output is closed; listening on {}", bound.address);
         }
-        let parts = Parts { follower: &follower, feed: &feed, manners, voice, log_files_max: share.log_files, budget };
+        let (exposed, log_files_max) = (bound.exposed, share.log_files);
+        let parts = Parts { follower: &follower, feed: &feed, manners, exposed, voice, log_files_max, budget };
         tokio::select! {
             () = stop => {}
             () = report(&manager, &feed) => {}

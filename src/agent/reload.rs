@@ -14,8 +14,8 @@ use super::manager::Manager;
 use super::memory::Budget;
 use super::voice::Voice;
 use super::{following, manners, ruling, warn_of_weak};
-use crate::config::Config;
 use crate::config::credentials::Stamps;
+use crate::config::{Config, unguarded};
 use crate::http::Manners;
 use crate::source::follow::Follower;
 use crate::subscriber::Feed;
@@ -32,6 +32,8 @@ pub struct Parts<'a> {
     pub feed: &'a Feed,
     /// How the server behaves.
     pub manners: watch::Sender<Arc<Manners>>,
+    /// Where other machines may reach it, if they may anywhere.
+    pub exposed: Option<String>,
     /// Our own log.
     pub voice: Voice,
     /// How many files of logs stay open.
@@ -50,13 +52,15 @@ pub struct Reloader<'a> {
     seen: Stamps,
     /// The number of its first pattern.
     first: usize,
+    /// Whether it could not be taken over as it was read last.
+    is_refused: bool,
 }
 
 impl<'a> Reloader<'a> {
     /// With the config that holds.
     pub fn new(config: Config, parts: Parts<'a>, manager: &'a Manager) -> Self {
         let seen = config.stamps.clone();
-        Reloader { parts, manager, config, seen, first: 0 }
+        Reloader { parts, manager, config, seen, first: 0, is_refused: false }
     }
 
     /// Reads the config by `again` at every SIGHUP. Ends at one if there is no file to read: then it means what it means
@@ -79,9 +83,13 @@ impl<'a> Reloader<'a> {
                 return;
             }
             self.manager.reloading();
-            match again() {
+            let taken = match again() {
                 Ok(config) => self.take_over(config).await,
-                Err(why) => self.refuse(&why, "the config is wrong: everything stays as it was"),
+                Err(why) => Err(why),
+            };
+            self.is_refused = taken.is_err();
+            if let Err(why) = taken {
+                self.refuse(&why, "the config is wrong: everything stays as it was");
             }
             self.manager.ready(&self.parts.feed.summary());
         }
@@ -103,6 +111,7 @@ impl<'a> Reloader<'a> {
                 self.config.tokens = credentials.tokens;
                 let mut now = manners(&self.config, self.parts.log_files_max, self.parts.budget);
                 now.config_read = self.parts.manners.borrow().config_read;
+                now.config_is_good = !self.is_refused;
                 self.parts.manners.send_replace(Arc::new(now));
                 // Said when it holds.
                 info!(tokens = self.config.tokens.len(), "tokens and certificates were read again");
@@ -119,20 +128,29 @@ impl<'a> Reloader<'a> {
     }
 
     /// The rules first, so that no log is served under others than its own; then the logs.
-    async fn take_over(&mut self, config: Config) {
-        let Parts { follower, feed, manners: sender, voice, log_files_max, budget } = &self.parts;
+    ///
+    /// # Errors
+    /// Where anybody could read from elsewhere then: what needs a restart stays as it is, and so does where we listen.
+    async fn take_over(&mut self, config: Config) -> Result<(), String> {
+        let fixed = config.fixed().into_iter().zip(self.config.fixed());
+        let changed: Vec<&str> = fixed.filter(|(new, now)| new.1 != now.1).map(|(new, _)| new.0).collect();
+        let renewed = config.tls.clone();
+        // It is told again the next time.
+        let config = config.with_fixed(&self.config);
+        let Parts { follower, feed, manners: sender, exposed, voice, log_files_max, budget } = &self.parts;
+        if let Some(address) = exposed.as_ref().filter(|_| config.lets_anybody_in()) {
+            return Err(unguarded(address));
+        }
         let first = self.first + self.config.logs.len();
         feed.rule(ruling(&config, first));
         follower.follow_instead(config.logs.clone(), following(&config, *log_files_max, *budget));
         feed.look().await;
         feed.logs_changed(first);
         sender.send_replace(Arc::new(manners(&config, *log_files_max, *budget)));
-        if let (Some(shown), Some(new)) = (&self.config.tls, &config.tls) {
+        if let (Some(shown), Some(new)) = (&config.tls, &renewed) {
             shown.show(new);
         }
         voice.set_level(config.log_level);
-        let fixed = config.fixed().into_iter().zip(self.config.fixed());
-        let changed: Vec<&str> = fixed.filter(|(new, now)| new.1 != now.1).map(|(new, _)| new.0).collect();
         if !changed.is_empty() {
             warn!(
                 keys = changed.join(", "),
@@ -140,8 +158,7 @@ impl<'a> Reloader<'a> {
             );
         }
         info!(logs = feed.logs(&Grant::default()).len(), "the config was read again");
-        // What needs a restart stays what it is, so that it is told again the next time.
-        self.config = config.with_fixed(&self.config);
-        self.first = first;
+        (self.config, self.first) = (config, first);
+        Ok(())
     }
 }

@@ -20,6 +20,7 @@ pub struct Files {
 }
 
 /// What they say.
+#[derive(Default)]
 pub struct Credentials {
     /// Tokens of which requests must bring one.
     pub tokens: Arc<Tokens>,

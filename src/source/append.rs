@@ -3,6 +3,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -229,12 +230,13 @@ impl HeldFile {
         same && self.quiet && metadata.modified().is_ok_and(|modified| modified == self.modified)
     }
 
-    /// Closes it; `None` where it was not read to its end, or a change might then not show.
+    /// Closes it; `None` where it was not read to its end, or a change might then not show, or it has no name any more by
+    /// which it could be opened again.
     pub fn sleep(&self) -> Option<Dormant> {
         let metadata = self.file.metadata().ok()?;
         // Looked at after the time of the last write: what comes later changes that.
         let read = metadata.len() == self.scanned && self.read_tip().is_ok_and(|tip| tip == self.tip);
-        if !read || self.reserved.is_some() {
+        if !read || self.reserved.is_some() || metadata.nlink() == 0 {
             return None;
         }
         Some(Dormant {

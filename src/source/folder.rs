@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,9 @@ const OLD_FOLDERS: [&str; 6] = ["old", "olddir", "archive", "archived", "rotated
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 /// The same where times have whole seconds only.
 const COARSE_CLOCK_TICK: Duration = Duration::from_secs(2);
+
+/// How far the clock of a file server may be ahead of ours. What is dated later is dated by a clock that was set back since.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// When names in a folder, and in those for rotated files within it, last changed; none while that was too short ago to
 /// tell one change from the next.
@@ -133,9 +137,14 @@ pub fn names_as_of(folder: &Path) -> Option<NamesAsOf> {
     is_quiet_since(changed).then_some((metadata.dev(), metadata.ino(), changed))
 }
 
-/// When names in `folder` last changed, if that is long enough ago for another change to show.
+/// When names in `folder` last changed, if that is long enough ago for another change to show. One that is not there has
+/// been without names for ever.
 fn quiet_since(folder: &Path) -> Option<SystemTime> {
-    let modified = std::fs::metadata(folder).ok()?.modified().ok()?;
+    let modified = match std::fs::metadata(folder) {
+        Ok(metadata) => metadata.modified().ok()?,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => SystemTime::UNIX_EPOCH,
+        Err(_) => return None,
+    };
     is_quiet_since(modified).then_some(modified)
 }
 
@@ -143,5 +152,8 @@ fn quiet_since(folder: &Path) -> Option<SystemTime> {
 pub fn is_quiet_since(changed: SystemTime) -> bool {
     let since_1970 = changed.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let tick = if since_1970.subsec_nanos() == 0 { COARSE_CLOCK_TICK } else { CLOCK_TICK };
-    SystemTime::now().duration_since(changed).is_ok_and(|age| age > tick)
+    match SystemTime::now().duration_since(changed) {
+        Ok(age) => age > tick,
+        Err(ahead) => ahead.duration() > AHEAD_MAX,
+    }
 }

@@ -334,11 +334,13 @@ impl Rounds {
         let before = watched.followed.open_files();
         self.logs.note_turn();
         let moved = watched.followed.look(&mut self.kit, now);
-        if (watched.followed.log.take_changed() || moved) && !std::mem::replace(&mut watched.changed, true) {
-            self.changed.push(index);
+        if watched.followed.log.take_changed() || moved {
+            self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
+            if !std::mem::replace(&mut watched.changed, true) {
+                self.changed.push(index);
+            }
         }
         if moved {
-            self.hot_bytes = self.hot_bytes.saturating_add_signed(watched.count_hot_bytes());
             watched.hot_until = now + HOT;
         }
         let pace = self.logs.pace();

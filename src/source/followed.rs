@@ -156,10 +156,11 @@ impl Followed {
 
     /// Closes what can be opened again: the live file, and replaced ones that nobody writes any more.
     pub fn sleep(&mut self) {
-        let settled = |replaced: &Replaced| replaced.settled && replaced.held.file.metadata().is_ok_and(|file| file.nlink() > 0);
-        let (settled, replaced) = std::mem::take(&mut self.replaced).into_iter().partition(settled);
+        let is_named = |file: &File| file.metadata().is_ok_and(|file| file.nlink() > 0);
+        let done = |replaced: &Replaced| replaced.settled && replaced.finished && is_named(&replaced.held.file);
+        let (done, replaced) = std::mem::take(&mut self.replaced).into_iter().partition(done);
         self.replaced = replaced;
-        settled.iter().for_each(|replaced: &Replaced| self.release(&replaced.held));
+        done.iter().for_each(|replaced: &Replaced| self.release(&replaced.held));
         let Some(asleep) = self.live.as_ref().filter(|_| !self.behind).and_then(HeldFile::sleep) else { return };
         self.asleep = Some(asleep);
         if let Some(live) = self.live.take() {
@@ -206,20 +207,22 @@ impl Followed {
         }
     }
 
-    /// One look at the log; whether anything of it changed.
+    /// One look at the log; whether anything of it changed, so that more may come soon. What an error kept from going further
+    /// may have changed it, too.
     pub fn look(&mut self, kit: &mut Kit, now: Instant) -> bool {
         let metadata = std::fs::metadata(self.log.path());
-        let names_changed = self.folders_changed(kit);
+        let (names_changed, names_differ) = self.folders_changed(kit);
         if self.at_rest && !names_changed && metadata.as_ref().is_ok_and(|metadata| self.is_unchanged(metadata)) {
             return false;
         }
         (self.behind, self.passed_over) = (false, false);
         let at_path = AtPath::from(metadata);
         let present = !matches!(at_path, AtPath::Nothing);
-        let mut changed = self.log.state().present != present;
-        if changed {
+        let came_or_went = self.log.state().present != present;
+        if came_or_went {
             self.log.update(|state| state.present = present);
         }
+        let mut changed = came_or_went || names_differ;
         if let Err(trouble) = self.wake(kit) {
             return changed | self.report(Some(sentence(&trouble)));
         }
@@ -248,11 +251,7 @@ impl Followed {
         };
         match result {
             Ok(result) => changed |= result,
-            Err(trouble) => {
-                // It may have got some way.
-                changed = true;
-                error = error.or_else(|| Some(sentence(&trouble)));
-            }
+            Err(trouble) => error = error.or_else(|| Some(sentence(&trouble))),
         }
         changed |= self.read_replaced(kit, now);
         changed |= self.let_go(kit, now);
@@ -360,12 +359,8 @@ impl Followed {
         let mut changed = false;
         for replaced in &mut self.replaced {
             let (serial, before) = (replaced.held.serial, replaced.held.end);
-            let quiet = now.duration_since(replaced.grew) > SETTLE;
-            let pieces = match replaced.held.read_appended(&mut kit.block, kit.wanted) {
-                Ok((pieces, at_end)) => {
-                    self.behind |= !at_end;
-                    pieces
-                }
+            let (pieces, at_end) = match replaced.held.read_appended(&mut kit.block, kit.wanted) {
+                Ok(read) => read,
                 // Cut after it was replaced, by whoever frees space: what was read stays readable as far as memory has it.
                 Err(trouble) => {
                     debug!(log = %self.log.name, error = sentence(&trouble), "a replaced file can't be read on");
@@ -373,22 +368,17 @@ impl Followed {
                     continue;
                 }
             };
+            self.behind |= !at_end;
+            let quiet = at_end && now.duration_since(replaced.grew) > SETTLE;
             let last = (pieces.is_empty() && quiet && !replaced.finished).then(|| replaced.held.finish());
             replaced.finished |= last.is_some();
             if let Some(Err(trouble)) = &last {
                 warn!(log = %self.log.name, error = sentence(trouble), "the last record of a replaced file is lost");
             }
             if replaced.held.end > before {
-                if replaced.settled {
-                    self.log.update(|state| {
-                        let since = state.newest_end();
-                        state.set_phase(serial, Phase::Settling);
-                        if let Some(generation) = state.generation_mut(serial) {
-                            generation.late.push(Late { from: before, since });
-                        }
-                    });
+                if std::mem::take(&mut replaced.settled) {
+                    note_late(&self.log, serial, before);
                 }
-                replaced.settled = false;
                 replaced.finished &= pieces.is_empty();
                 replaced.grew = now;
                 let last = last.and_then(Result::ok).flatten();
@@ -410,9 +400,14 @@ impl Followed {
         };
         let kept = self.replaced.iter().rev().enumerate().take_while(keep).count();
         let gone: Vec<Replaced> = self.replaced.drain(..self.replaced.len() - kept).collect();
-        gone.iter().for_each(|replaced| self.release(&replaced.held));
+        let is_none = gone.is_empty();
+        gone.into_iter().for_each(|replaced| self.abandon(kit, replaced));
+        if is_none {
+            return false;
+        }
         // What has them now, if anything has.
-        !gone.is_empty() && self.refresh_siblings(kit)
+        self.refresh_siblings(kit);
+        true
     }
 
     /// How many bytes of deleted files it keeps from being freed, and since when the oldest of them was replaced.
@@ -432,9 +427,34 @@ impl Followed {
         if !self.replaced.is_empty() {
             let oldest = self.replaced.remove(0);
             info!(log = %self.log.name, serial = oldest.held.serial, "a deleted file is let go of: more is held than may be");
-            self.release(&oldest.held);
+            self.abandon(kit, oldest);
             self.refresh_siblings(kit);
         }
+    }
+
+    /// Lets go of a replaced file, whether its writers have left it or not. What stands behind its last terminator counts as a
+    /// record from now on: nobody will hear of its end.
+    fn abandon(&self, kit: &mut Kit, mut replaced: Replaced) {
+        let held = &mut replaced.held;
+        let before = held.end;
+        let read = held.read_appended(&mut kit.block, kit.wanted).and_then(|(mut pieces, at_end)| {
+            pieces.extend(if at_end { held.finish()? } else { None });
+            Ok(pieces)
+        });
+        match read {
+            Ok(_) if held.end == before => {}
+            Ok(pieces) => {
+                if replaced.settled {
+                    note_late(&self.log, held.serial, before);
+                }
+                publish(&self.log, held, pieces, kit);
+            }
+            Err(trouble) if !replaced.finished => {
+                warn!(log = %self.log.name, error = sentence(&trouble), "the last record of a replaced file is lost");
+            }
+            Err(_) => {}
+        }
+        self.release(held);
     }
 
     fn release(&self, held: &HeldFile) {
@@ -486,6 +506,17 @@ pub(super) fn publish(log: &Log, held: &mut HeldFile, pieces: Vec<Piece>, kit: &
         }
         if kit.settings.hot_tail_bytes > 0 {
             pieces.into_iter().for_each(|piece| state.tail.push(piece));
+        }
+    });
+}
+
+/// Notes that generation `serial`, which had been settled at `from`, grew all the same.
+fn note_late(log: &Log, serial: u64, from: u64) {
+    log.update(|state| {
+        let since = state.newest_end();
+        state.set_phase(serial, Phase::Settling);
+        if let Some(generation) = state.generation_mut(serial) {
+            generation.late.push(Late { from, since });
         }
     });
 }

@@ -24,18 +24,22 @@ use crate::event::{Continuity, Reason, RotateKind};
 const LOST_MAX: usize = 64;
 /// How long after a rotated file could not be read the next try is made.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
+/// In how many looks at most a file is read to its end that was found just now.
+const LOOKS_MAX: usize = 16;
 
 /// How long the rotated files of a new log are listed at most, while they are renamed all the time.
 const LISTING_MAX: Duration = Duration::from_millis(500);
 
 impl Followed {
-    /// Whether names in the log's folders may have changed since the last time that this was asked.
-    pub(super) fn folders_changed(&mut self, kit: &mut Kit) -> bool {
+    /// Whether names in the log's folders may have changed since the last time that this was asked, and whether they have
+    /// for all that is known.
+    pub(super) fn folders_changed(&mut self, kit: &mut Kit) -> (bool, bool) {
         let stamps: Vec<Stamp> = self.home.folders().map(|folder| kit.folders.stamp(folder)).collect();
         let again = self.siblings_again.is_some_and(|at| Instant::now() >= at);
-        let same = stamps == self.folder_stamps && stamps.iter().all(Option::is_some) && !again;
+        let differ = stamps != self.folder_stamps;
+        let may_differ = differ || again || !stamps.iter().all(Option::is_some);
         self.folder_stamps = stamps;
-        !same
+        (may_differ, differ)
     }
 
     /// The generations of a log that is first seen: the live file, and the rotated ones that are older. The live file is
@@ -108,16 +112,16 @@ impl Followed {
         if age.is_some_and(|age| age > kit.settings.hold_time) {
             return;
         }
-        let settled = age.is_none_or(|age| age > SETTLE);
         let opened = HeldFile::open(file, identity, serial).and_then(|mut held| {
-            while !held.read_appended(&mut kit.block, u64::MAX)?.1 {}
+            // What is left is read in turns, as what late writers add.
+            let settled = read_to_end(&mut held, kit)? && age.is_none_or(|age| age > SETTLE);
             if settled {
                 held.finish()?;
             }
-            Ok(held)
+            Ok((held, settled))
         });
         // It can't be read now: it stays a file among the rotated ones.
-        let Ok(mut held) = opened else { return };
+        let Ok((mut held, settled)) = opened else { return };
         publish(&self.log, &mut held, Vec::new(), kit);
         self.log.update(|state| {
             state.set_phase(serial, if settled { Phase::Settled } else { Phase::Settling });
@@ -148,13 +152,18 @@ impl Followed {
         let pause = if found.is_sure { UNREADABLE_PAUSE } else { Duration::ZERO };
         self.siblings_again = (found.again || !found.is_sure).then(|| Instant::now() + pause);
         let at = |generation: &Generation| self.siblings.iter().find(|sibling| sibling.identity == generation.identity);
-        self.log.update(|state| {
-            for generation in state.generations.iter_mut().filter(|generation| generation.storage != Storage::Lost) {
-                if let Some(sibling) = at(generation) {
-                    generation.path = sibling.path.as_path().into();
+        let lies_elsewhere = |generation: &Generation| {
+            generation.storage != Storage::Lost && at(generation).is_some_and(|sibling| *sibling.path != *generation.path)
+        };
+        if self.log.state().generations.iter().any(lies_elsewhere) {
+            self.log.update(|state| {
+                for generation in state.generations.iter_mut().filter(|generation| lies_elsewhere(generation)) {
+                    if let Some(sibling) = at(generation) {
+                        generation.path = sibling.path.as_path().into();
+                    }
                 }
-            }
-        });
+            });
+        }
         found.siblings
     }
 
@@ -165,11 +174,16 @@ impl Followed {
         }
         let name = older.last().and_then(|newest| newest.path.file_name()).map(|name| name.to_string_lossy().into_owned());
         let older: HashSet<FileIdentity> = older.iter().map(|sibling| sibling.identity).collect();
+        let stays = |generation: &Generation| {
+            generation.phase != Phase::Settled || generation.held.is_some() || !older.contains(&generation.identity)
+        };
+        let is_known = |state: &LogState| state.left_out == name && state.generations.iter().all(stays);
+        if is_known(&self.log.state()) {
+            return;
+        }
         self.log.update(|state| {
-            state.left_out = name;
-            state.generations.retain(|generation| {
-                generation.phase != Phase::Settled || generation.held.is_some() || !older.contains(&generation.identity)
-            });
+            state.left_out.clone_from(&name);
+            state.generations.retain(stays);
         });
     }
 
@@ -278,7 +292,7 @@ impl Followed {
         }
     }
 
-    /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether there was anything to keep.
+    /// Keeps the paths of rotated files right: renamed, compressed, copied, deleted. Whether anything had changed.
     pub(super) fn refresh_siblings(&mut self, kit: &mut Kit) -> bool {
         let unknown: Vec<Generation> = self.open_siblings(kit).into_iter().filter_map(|(_, opened)| Some(opened?.0)).collect();
         if !self.all_siblings {
@@ -287,8 +301,12 @@ impl Followed {
         }
         let mut generations = self.log.state().generations.clone();
         let live = self.live_serial();
+        let mut changed = false;
         for generation in generations.iter_mut().filter(|generation| Some(generation.serial) != live) {
-            self.find_again(generation, &unknown);
+            changed |= self.find_again(generation, &unknown);
+        }
+        if !changed {
+            return false;
         }
         self.log.update(|state| {
             state.generations = generations;
@@ -297,32 +315,46 @@ impl Followed {
         true
     }
 
-    /// Finds the file that has a generation now.
-    fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) {
+    /// Finds the file that has a generation now; whether anything of it is not as it was.
+    fn find_again(&self, generation: &mut Generation, unknown: &[Generation]) -> bool {
+        let mut changed = false;
         if generation.is_unreadable()
             && let Some(read) = unknown.iter().find(|read| read.identity == generation.identity)
         {
+            changed = !read.is_unreadable() || read.end != generation.end;
             *generation = Generation { serial: generation.serial, ..read.clone() };
         }
+        let was_lost = generation.storage == Storage::Lost;
         let there = self.siblings.iter().any(|sibling| sibling.identity == generation.identity);
-        if there && generation.storage != Storage::Lost {
-            return;
+        if there && !was_lost {
+            return changed;
         }
-        let whole = |copy: &&Generation| copy.end >= generation.end || generation.storage == Storage::Lost;
+        let whole = |copy: &&Generation| copy.end >= generation.end || was_lost;
         let copy = unknown.iter().filter(whole).find(|copy| likeness(copy, generation, &self.log.state()) == Likeness::Copy);
         match copy {
             Some(copy) => adopt(generation, copy),
-            None if generation.held.is_some() || generation.open().is_ok() => {}
+            None if generation.held.is_some() || generation.open().is_ok() => return changed,
             // Nothing is left of it but what the hot tail has.
             None => generation.storage = Storage::Lost,
         }
+        changed || !was_lost || generation.storage != Storage::Lost
     }
 }
 
-/// The generation in a file that was opened at `path`, read to its present end; `None` where it can't be read.
+/// Reads a held file to its present end, or as far as there is time for; whether it was the end.
+fn read_to_end(held: &mut HeldFile, kit: &mut Kit) -> Result<bool, Trouble> {
+    for _ in 0..LOOKS_MAX {
+        if held.read_appended(&mut kit.block, u64::MAX)?.1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The generation in a file that was opened at `path`, read to its present end if that is near; `None` where it can't be read.
 fn whole(kit: &mut Kit, (file, identity): &(File, FileIdentity), path: &Path) -> Option<Generation> {
     let mut held = HeldFile::open(file.try_clone().ok()?, *identity, 0).ok()?;
-    while !held.read_appended(&mut kit.block, u64::MAX).ok()?.1 {}
+    read_to_end(&mut held, kit).ok()?;
     Some(live_generation(&held, path))
 }
 

@@ -28,6 +28,8 @@ pub const PACKED_RECORD_BYTES_MAX: u64 = 1 << 30;
 
 /// How much of a long record is read at once, in bytes: others have their turn in between.
 const LONG_PIECE_BYTES: u64 = 4 << 20;
+/// How far back from the end of a file its last whole record is looked for, in one go: reading forward is done in turns.
+const BACK_BYTES_MAX: u64 = 64 << 20;
 
 /// A place to read on from: a generation, and the position in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -532,12 +534,14 @@ fn last_forward(
     }
 }
 
-/// The offset just after the last LF before `end`, or `base`.
+/// The offset just after the last LF before `end`, or `base`, also where that LF is so far back that finding it takes long.
 ///
 /// # Errors
 /// What reading gives.
 pub(super) fn last_complete(content: &mut Content, base: u64, end: u64) -> Result<u64, Trouble> {
-    record_start(content, base, end)
+    let least = end.saturating_sub(BACK_BYTES_MAX).max(base);
+    let found = record_start(content, least, end)?;
+    Ok(if found > least { found } else { base })
 }
 
 /// The position that a stream of a log without any content starts at.

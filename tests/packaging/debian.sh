@@ -6,6 +6,11 @@
 mkdir "$work/one" "$work/two"
 package=$("$root/packaging/debian/build" "$binary" "$work/one")
 cmp "$package" "$("$root/packaging/debian/build" "$binary" "$work/two")" || fail 'built twice it is not the same'
+mkdir "$work/early" "$work/three"
+cp -r "$root/packaging" "$root/Cargo.toml" "$root/README.md" "$root/CHANGELOG.md" "$work/early"
+sed -i '0,/^version = .*/s//version = "9.0.0-rc.1"/' "$work/early/Cargo.toml"
+early=$("$work/early/packaging/debian/build" "$binary" "$work/three")
+dpkg --compare-versions "$(dpkg-deb --field "$early" Version)" lt 9.0.0-1 || fail 'a version before the final one is newer than that'
 expect 'what lintian says' '' "$(lintian --allow-root "$package" 2>&1)"
 install -m 644 "$root/packaging/debian/logrotate" "$work/logrotate"
 logrotate --debug --state "$work/state" "$work/logrotate" > "$work/said" 2>&1 || fail 'logrotate does not understand the example'

@@ -164,3 +164,24 @@ fn an_agent_without_a_byte_of_disk_serves_as_ever() {
     agent.restart();
     assert_all_resume(&agent, &log, &records);
 }
+
+#[test]
+fn a_file_that_ends_with_a_tebibyte_of_nothing_keeps_no_other_log_waiting() {
+    let world = World::new();
+    let [old, app, mut web] = ["app.log.1", "app.log", "web.log"].map(|name| {
+        let mut log = world.log(name);
+        log.write(3);
+        if name != "web.log" {
+            fs::OpenOptions::new().write(true).open(log.path()).expect("the log").set_len(1 << 40).expect("a size");
+        }
+        log
+    });
+    let agent = world.agent(&["app=@/app.log", "web=@/web.log"]);
+    agent.knows("web");
+    let mut stream = agent.stream("/events?from=start&log=web");
+    stream.goes_on_with(web.written());
+    stream.goes_on_with(&web.write(3));
+    let mut both = old.written().to_vec();
+    both.extend_from_slice(app.written());
+    assert_eq!(agent.stream("/events?from=start&log=app").lines(6), both);
+}

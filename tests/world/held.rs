@@ -85,6 +85,47 @@ fn a_reader_in_the_middle_of_a_file_that_is_let_go_of_gets_a_gap_and_goes_on() {
     assert_eq!(stream.lines(1), log.written()[350..]);
 }
 
+/// A last line without an end, and a stream that had all before it.
+fn unfinished(options: &[&str]) -> (World, Log, Agent, Stream) {
+    let world = World::new();
+    let mut log = world.log("app.log");
+    let agent = world.agent(&[&["app=@/app.log"], options].concat());
+    let mut stream = agent.stream("/events");
+    stream.goes_on_with(&log.write(2));
+    log.bytes(b"2026-11-22T12:00:00.001Z never finished");
+    log.remember("2026-11-22T12:00:00.001Z never finished".to_owned());
+    (world, log, agent, stream)
+}
+
+#[test]
+fn a_last_line_without_an_end_comes_before_its_deleted_file_is_let_go_of_without_a_successor() {
+    let (_world, log, agent, mut stream) = unfinished(&["--hold-time", "1s"]);
+    fs::remove_file(log.path()).unwrap();
+    assert_eq!(stream.lines(1), log.written()[2..]);
+    eventually("the deleted file is let go of", || (held_bytes(&agent) == 0).then_some(()));
+    assert_eq!(
+        stream.hello().id.as_deref().map(|id| agent.lines_after("/events?follow=false", id)),
+        Some(log.written().to_vec())
+    );
+}
+
+#[test]
+fn a_last_line_without_an_end_comes_before_its_file_is_let_go_of_for_its_time_or_size() {
+    for options in [["--hold-time", "300ms"], ["--hold-bytes", "10B"]] {
+        let (_world, mut log, agent, mut stream) = unfinished(&options);
+        let begin = stream.hello().id().to_owned();
+        fs::remove_file(log.path()).unwrap();
+        log.create_anew();
+        log.write(2);
+        let mut lines = stream.lines(3);
+        lines.sort();
+        let mut expected = log.written()[2..].to_vec();
+        expected.sort();
+        assert_eq!(lines, expected, "{options:?}");
+        assert_eq!(agent.lines_after("/events?follow=false", &begin), log.written(), "{options:?}");
+    }
+}
+
 #[test]
 fn with_few_descriptors_more_logs_are_followed_than_can_be_open() {
     let world = World::new();
@@ -108,4 +149,27 @@ fn with_few_descriptors_more_logs_are_followed_than_can_be_open() {
     }
     let errors: Vec<_> = agent.logs().iter().filter_map(|log| log["error"].as_str().map(str::to_owned)).collect();
     assert_eq!(errors, [""; 0]);
+}
+
+#[test]
+fn with_few_descriptors_what_its_writer_adds_to_a_deleted_file_comes_all_the_same() {
+    let world = World::new();
+    let mut deleted = world.log("deleted.log");
+    deleted.write(1);
+    let mut others: Vec<Log> = (0..120).map(|number| world.log(&format!("{number:03}.log"))).collect();
+    let agent = world.setup(&["@/*.log"]).wrapped(&["prlimit", "--nofile=64", "--"]).start();
+    agent.knows("deleted.log");
+    let mut stream = agent.stream("/events?from=start&log=deleted.log");
+    stream.goes_on_with(deleted.written());
+    stream.goes_on_with(&deleted.write(1));
+    fs::remove_file(deleted.path()).unwrap();
+    let is_gone =
+        |log: &serde_json::Value| log["name"] == "deleted.log" && log["held_bytes"].as_u64().is_some_and(|held| held > 0);
+    eventually("it is known to be deleted", || agent.logs().iter().any(is_gone).then_some(()));
+    // The others changed later: what is closed is closed before them.
+    for (number, log) in others.iter_mut().enumerate() {
+        log.write(1);
+        agent.stream(&format!("/events?from=start&log={number:03}.log")).goes_on_with(log.written());
+    }
+    stream.goes_on_with(&deleted.write(3));
 }

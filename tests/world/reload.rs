@@ -239,6 +239,50 @@ fn what_needs_a_restart_is_named_each_time_and_stays_and_the_rest_is_taken_over(
 }
 
 #[test]
+fn a_config_that_would_let_anybody_in_where_it_listens_changes_nothing() {
+    let world = World::new();
+    world.log("app.log").write(1);
+    world.file("tokens", "one\n");
+    let tokens = format!("token-file = \"{}\"\n", world.path("tokens").display());
+    write(&world, &format!("listen = \"0.0.0.0:0\"\n{tokens}"), &["app"]);
+    let agent = world.setup(&["--config", "@/sidetail.toml"]).listen_unsaid().start();
+    // A start with it would be fine, but the socket stays.
+    write(&world, "listen = \"127.0.0.1:0\"\n", &["app"]);
+    hup(&agent, REFUSED);
+    let said = agent.stderr();
+    assert!(said.contains("listen: other machines may reach 0.0.0.0:"), "{said}");
+    assert_eq!(agent.get("/logs").status(), 401);
+    let good = |token: &str| {
+        let metrics = agent.send(&get("/metrics").header("Authorization", &format!("Bearer {token}")));
+        (metrics.status() == 200).then(|| metrics.text().contains("sidetail_config_last_reload_successful 1\n"))
+    };
+    assert_eq!(good("one"), Some(false));
+    // Other tokens do not mend the config.
+    world.file("tokens", "two\n");
+    eventually("the other token holds", || agent.stderr().contains("certificates were read again").then_some(()));
+    assert_eq!(good("two"), Some(false));
+    write(&world, &tokens, &["app"]);
+    hup(&agent, TAKEN);
+    assert_eq!(good("two"), Some(true));
+}
+
+#[test]
+fn how_far_links_may_lead_stays_for_logs_that_come_later_too() {
+    let world = World::new();
+    world.file("elsewhere/secret.log", "secret\n");
+    fs::create_dir(world.path("logs")).expect("a folder");
+    let logs = format!("[[log]]\npath = \"{}/*.log\"\n", world.path("logs").display());
+    world.file("sidetail.toml", format!("follow-symlinks = \"inside\"\n{logs}"));
+    let agent = start(&world, &[]);
+    world.file("sidetail.toml", format!("follow-symlinks = \"any\"\n{logs}"));
+    hup(&agent, "need a restart");
+    std::os::unix::fs::symlink(world.path("elsewhere/secret.log"), world.path("logs/app.log")).expect("a link");
+    world.file("logs/web.log", "web\n");
+    agent.knows("web.log");
+    assert_eq!(agent.lines("/events?from=start&follow=false"), ["web"]);
+}
+
+#[test]
 fn a_renewed_certificate_is_shown_to_whoever_connects_next() {
     let world = World::new();
     let certify = || {

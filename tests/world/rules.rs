@@ -281,6 +281,16 @@ fn test_rules_takes_rules_about_logs_that_only_the_command_line_names() {
 }
 
 #[test]
+fn test_rules_needs_no_secrets_that_the_config_names() {
+    let world = World::new();
+    let secrets = "token-file = \"/x/tokens\"\ntls-cert = \"/x/cert.pem\"\ntls-key = \"/x/key.pem\"\n";
+    world.file("sidetail.toml", format!("{secrets}[[log]]\npath = \"/x/app.log\"\n[[drop]]\nmatch = 'x'\n"));
+    let output = world.setup(&["test-rules", "--config", "@/sidetail.toml"]).run_with("x\n");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("\"dropped\":true"), "{output:?}");
+    assert_eq!(world.setup(&["check", "--config", "@/sidetail.toml"]).run().status.code(), Some(2));
+}
+
+#[test]
 fn test_rules_shows_what_each_line_becomes() {
     let world = World::new();
     let rules = "[[log]]\nname = \"app\"\npath = \"/x/app.log\"\nmultiline = \"auto\"\n[[drop]]\nmatch = 'healthz'\n\
