@@ -65,7 +65,7 @@ export class Hub {
 
   /** @param {Member} member @param {string} url */
   #enter(member, url) {
-    const stream = [...this.#streams].find((stream) => stream.url === url) ?? new Shared(url, this.#turns);
+    const stream = [...this.#streams].find((stream) => stream.url === url && stream.connection.state.kind !== "refused") ?? new Shared(url, this.#turns);
     this.#streams.add(stream);
     stream.add(member);
     this.#choose();

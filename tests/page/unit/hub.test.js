@@ -205,3 +205,16 @@ test("a tab that is alone holds its stream only while it is shown, and has every
   log.write(10);
   await eventually(() => tab.lines.length === 20);
 });
+
+test("who asks again for what was refused is heard, though another tab stands there refused", async (test) => {
+  let allowed = false;
+  const server = await serving((answer) => (allowed ? hello(answer, "0") : answer.writeHead(401).end()));
+  const hub = new Hub();
+  const tabs = [0, 1].map(() => tabOf(hub, server.url, true));
+  test.after(() => [tabs.forEach((tab) => tab.ask({ type: "bye" })), server.close()]);
+  await eventually(() => tabs.every((tab) => tab.states.includes("refused")));
+  allowed = true;
+  tabs[0].ask({ type: "open", url: server.url, turn: 2, shown: true });
+  await eventually(() => tabs[0].states.at(-1) === "live");
+  assert.equal(tabs[1].states.at(-1), "refused");
+});
