@@ -120,3 +120,17 @@ test("newer lines that come after the last ones went are not put where those wer
   }
   assert.equal(isWhole().at(-1), log.written);
 });
+
+test("an agent that ends before it answers is asked again: neither history nor what is new ends there", { timeout: 20_000 }, async (test) => {
+  const { view, log, said, isWhole } = await reading(test, 5000);
+  log.cut = 1;
+  view.loadOlder();
+  await settled();
+  assert.equal(view.older, idOf(3900));
+  while (view.rows.size < 2100) await settled();
+  log.cut = 1;
+  log.written += 10;
+  said({ type: "joined", cursor: idOf(5000) });
+  while (!view.attached) await settled();
+  assert.equal(isWhole().at(-1), log.written);
+});
