@@ -332,7 +332,9 @@ export class View {
     const { signal } = this.#abort;
     // Until it has succeeded: who asks meanwhile would have the same rows twice.
     this.#attempt(() => this.#readNewer()).finally(() => {
-      if (!signal.aborted) this.#loadingNewer = false;
+      if (signal.aborted) return;
+      this.#loadingNewer = false;
+      this.#pending = null;
     });
   }
 

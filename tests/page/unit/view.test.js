@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { ROWS_MAX } from "../../../src/page/ring.js";
 import { rowOf } from "../../../src/page/row.js";
 import { View } from "../../../src/page/view.js";
@@ -133,4 +135,20 @@ test("an agent that ends before it answers is asked again: neither history nor w
   said({ type: "joined", cursor: idOf(5000) });
   while (!view.attached) await settled();
   assert.equal(isWhole().at(-1), log.written);
+});
+
+test("lines that wait to be read from the server take no memory", async (test) => {
+  const { view, log, reader, write, said } = await full(test);
+  reader.keep = [view.rows.first, view.rows.first + 30];
+  write(3000);
+  reader.keep = [view.rows.end - 30, view.rows.end];
+  view.loadNewer();
+  await settled();
+  assert.equal(view.attached, false, "there are more");
+  const waits = new WeakRef(rowAt(log.written + 1));
+  said({ type: "rows", rows: [waits.deref()] });
+  await settled();
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  assert.equal(waits.deref(), undefined);
 });
