@@ -664,7 +664,8 @@ class Ops {
     }
     const inControl = target.matches("input, select, dialog, dialog *, [popover] *");
     const action = actionOf(event, inControl);
-    if (!action || (target.matches("button") && [" ", "Enter"].includes(event.key))) return;
+    const own = target.matches("button") ? [" ", "Enter"] : target.matches("a") ? ["Enter"] : [];
+    if (!action || own.includes(event.key)) return;
     if (action !== "leave") event.preventDefault();
     this.actions[action](this.current);
   }
