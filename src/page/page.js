@@ -174,8 +174,9 @@ class Ops {
         this.#show(number);
       }
     } else if (this.query.since && how === "all" && this.rows.size > 0) {
-      this.list.show(this.rows.first, false);
+      // Where it stood before was in other rows.
       this.list.following = false;
+      this.list.show(this.rows.first, false);
     }
     if (this.list.following && !this.view.attached) this.view.loadNewer();
     if (how !== "above") this.list.refresh(this.#lastCount - 1);
