@@ -77,7 +77,7 @@ class Ops {
     byId("mode").setAttribute("aria-pressed", highlight);
     this.matches = this.query.terms.length > 0 ? matcher(this.query) : () => false;
     this.marks = marks(this.query);
-    this.seen = 0;
+    this.seen = this.behind = 0;
     this.hits = this.look.selected = NaN;
     this.#jump = at;
     this.list.following = !at;
@@ -311,7 +311,7 @@ class Ops {
     this.bar.state(view, this.behind);
     const news = rows.end - this.seen + view.waiting.lines;
     live.hidden = (list.following && view.attached && view.state.kind !== "history") || rows.size === 0;
-    const bytes = view.waiting.bytes || this.behind;
+    const bytes = Math.max(view.waiting.bytes, this.behind);
     const far = view.state.kind === "history" || !view.attached;
     if (view.state.kind === "history" && bytes > 1e6) live.textContent = `${size(bytes)} behind: skip to live`;
     else if (far && bytes > 0) live.textContent = `${news > 0 ? `${amount(news, "new line")}, ` : ""}${size(bytes)} behind: skip to live`;
