@@ -543,7 +543,7 @@ class Ops {
     help: () => [fillHelp(), byId("help").showModal()],
     leave: () => {
       this.view.stop();
-      if (document.activeElement === box) lines.focus();
+      if (document.activeElement === box) [(box.value = this.now.find), lines.focus()];
       else this.selecting.none();
       this.#showState();
     },
@@ -667,7 +667,8 @@ class Ops {
     const action = actionOf(event, inControl);
     const own = target.matches("button") ? [" ", "Enter"] : target.matches("a") ? ["Enter"] : [];
     if (!action || own.includes(event.key)) return;
-    if (action !== "leave") event.preventDefault();
+    // Chromium would empty the box, and so look for all.
+    if (action !== "leave" || target === box) event.preventDefault();
     this.actions[action](this.current);
   }
 }
