@@ -162,6 +162,8 @@ class Ops {
       // What was there is not new.
       this.seen = this.rows.end;
       this.hits = NaN;
+      // What stands there may be other rows of the same numbers.
+      this.list.refresh();
       if (!this.status) this.look.several = this.#areSeveral();
       this.#makeRoom();
     }

@@ -147,6 +147,26 @@ test("copying a selection gives the lines of it that are not in the document, to
   assert.deepEqual(copied, log.written.slice(end - copied.length + 1, end + 1));
 });
 
+test("what is found is shown, also where it comes before the next frame", async () => {
+  const { world, context } = own;
+  world.log("app.log").write(100, (number) => `${number % 2 ? "odd" : "even"} ${number}`);
+  await context.addInitScript(() => {
+    const tab = /** @type {any} */ (window);
+    const { requestAnimationFrame } = window;
+    window.requestAnimationFrame = (work) => (tab.holds ? 0 : requestAnimationFrame(work));
+  });
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 100, "history");
+  await says(page, "#state", /^Live$/);
+  await page.evaluate(() => (/** @type {any} */ (window).holds = true));
+  await page.locator("#find").fill("odd");
+  await page.locator("#find").press("Enter");
+  await page.waitForFunction(() => /of 50 lines/.test(document.getElementById("place")?.textContent ?? ""), null, { polling: 50 });
+  const rows = await page.locator(".row .text").allTextContents();
+  assert.deepEqual(rows.filter((row) => !row.includes("odd")), []);
+  assert.ok(rows.length > 10);
+});
+
 test("where there is nothing to see it says why", async () => {
   const { world, context } = own;
   const page = await open(context, await world.start(["app=@/app.log"]));
