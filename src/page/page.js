@@ -181,7 +181,9 @@ class Ops {
       this.list.show(this.rows.first, false);
     }
     if (this.list.following && !this.view.attached) this.view.loadNewer();
-    if (how !== "above") this.list.refresh(this.#lastCount - 1);
+    const part = this.rows.get(this.#lastCount)?.part ?? 0;
+    // What it is folded into tells of one more; other rows stay as they are, with what is selected in them.
+    if (how !== "above" && part > 0) this.list.refresh(this.#lastCount - part);
     this.#lastCount = this.rows.end;
     // The first rows need not wait for a frame.
     if (how === "all" && this.rows.size > 0) this.list.paint();

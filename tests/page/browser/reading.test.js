@@ -42,6 +42,24 @@ test("a stack trace is folded into the line that it belongs to, and opens", asyn
   await page.waitForFunction(() => document.querySelectorAll(".row").length === 3);
 });
 
+test("lines that come leave the newest one as it is, and are counted by the one that they are folded into", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(3, (number) => `2026-11-22T10:00:00Z ERROR failed ${number}`);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 3, "history");
+  log.write(1, () => "2026-11-22T10:00:00Z ERROR failed 3");
+  await until(page, (lines) => lines.length === 4, "live lines");
+  const cells = await page.locator(".row", { hasText: "failed 3" }).locator(".cells").elementHandle();
+  log.write(1, () => "2026-11-22T10:00:00Z ERROR failed 4");
+  await until(page, (lines) => lines.length === 5, "one more");
+  assert.equal(await cells?.evaluate((cells) => cells.isConnected), true);
+  for (const hidden of ["+1 line", "+2 lines", "+3 lines"]) {
+    log.write(1, () => "\tat a.B.c(B.java:1)");
+    await page.locator(".row", { hasText: "failed 4" }).locator(".more", { hasText: hidden }).waitFor();
+  }
+});
+
 test("long lines wrap, or can be scrolled to; both have the right scroll bars", async () => {
   const { world, context } = own;
   const log = world.log("app.log");
