@@ -26,6 +26,23 @@ test("JSON is shown message first, opens to its fields, and a value filters or i
   assert.equal((await until(page, (lines) => lines.length === 8, "without those")).some((line) => line.includes('"error"')), false);
 });
 
+test("a value is shown and found as it stands in the line, whatever a script makes of it", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  const values = [["id", "1234567890123456789"], ["price", "1.50"], ["who", '"caf\\u00e9 \\u0026 \\/x"']];
+  log.write(4, (number) => `{"msg":"order ${number}","in":{"id":1234567890123456780},${values.map(([name, value]) => `"${name}": ${number % 2 ? value : 1}`).join(",")}}`);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 4, "history");
+  assert.match(String(await page.locator(".row .text").nth(1).textContent()), /order 1 in=\{"id":1234567890123456780\} id=1234567890123456789 price=1\.50 who=café & \/x$/);
+  for (const value of ["1234567890123456789", "1.50", "café & /x"]) {
+    await page.locator(".row", { hasText: "order 1" }).locator(".fold").click();
+    await page.locator(".row.open .only", { hasText: value }).click();
+    assert.deepEqual(await until(page, (lines) => lines.length === 2, `those with ${value}`), [log.written[1], log.written[3]]);
+    await page.goBack();
+    await until(page, (lines) => lines.length === 4, "all");
+  }
+});
+
 test("a stack trace is folded into the line that it belongs to, and opens", async () => {
   const { world, context } = own;
   const log = world.log("app.log");
