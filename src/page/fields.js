@@ -72,7 +72,7 @@ export function fields(line) {
   const value = object(line);
   if (value) return flat(value, "").slice(0, FIELDS_MAX);
   const pairs = [...line.slice(0, LINE_MAX).matchAll(PAIR)].slice(0, FIELDS_MAX);
-  return pairs.map(([text, name, quoted, bare]) => ({ name, value: quoted ?? bare, pattern: term(text.trim()) }));
+  return pairs.map(([text, name, quoted, bare]) => ({ name, value: quoted ?? bare, pattern: quoted === undefined ? whole(text.trim()) : exact(text.trim()) }));
 }
 
 /** @param {any} value @param {string} path @returns {Field[]} */
@@ -91,7 +91,12 @@ function slashed(text) {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
+/** A bare value ends where a space or a quote comes. @param {string} text */
+function whole(text) {
+  return `/(?:^|\\s)${slashed(text)}(?:[\\s"]|$)/`;
+}
+
 /** @param {string} text */
-function term(text) {
-  return /^[^\s"/-][^\s"]*$/.test(text) ? text : `"${text.replace(/["\\]/g, "\\$&")}"`;
+function exact(text) {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
