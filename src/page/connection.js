@@ -17,7 +17,7 @@ import { SseParser } from "./sse.js";
  * @typedef {object} Listener
  * @property {(rows: Row[]) => void} rows
  * @property {(state: State) => void} state
- * @property {(cursor: string) => void} hello the stream stands at this id
+ * @property {(cursor: string) => void} present the stream stands at this id, and nothing is written behind it
  */
 
 const WAIT_MS_MIN = 500;
@@ -99,6 +99,8 @@ export class Connection {
   #interrupt = new AbortController();
   /** @type {State} */
   state = { kind: "connecting" };
+  /** Whether what comes next is what is written next. */
+  isPresent = false;
 
   /** @param {string} url @param {Listener} tell @param {Turns} [turns] of those that are not held */
   constructor(url, tell, turns = new Turns()) {
@@ -158,6 +160,7 @@ export class Connection {
         // Cut, refused or silent: all the same.
       } finally {
         over();
+        this.isPresent = false;
       }
       this.flush();
       if (this.#closed) return;
@@ -175,7 +178,9 @@ export class Connection {
   async #hadTurn(next) {
     this.#failures = 0;
     if (next.kind !== this.state.kind) this.#set(next);
-    if (next.kind === "live") await this.#pause(ROUND_MS);
+    if (next.kind !== "live") return;
+    this.tell.present(this.#lastId);
+    await this.#pause(ROUND_MS);
   }
 
   /** @param {State | null} next */
@@ -239,10 +244,12 @@ export class Connection {
     else if (event.event === "hello") {
       this.#failures = 0;
       this.flush();
-      this.tell.hello(event.id);
+      if (!resumed) this.#arrive();
       if (!this.#reads) this.#set(resumed ? { kind: "history", cursor: event.id } : { kind: "live" });
-    } else if (event.event === "live") this.#set({ kind: "live" });
-    else if (event.event === "pos") {
+    } else if (event.event === "live") {
+      this.#set({ kind: "live" });
+      this.#arrive();
+    } else if (event.event === "pos") {
       // Where nothing matches only this tells how far it is.
       if (this.state.kind === "history") this.#set({ kind: "history", cursor: event.id });
     } else if (event.event !== "busy") {
@@ -251,6 +258,11 @@ export class Connection {
     }
     if (this.#rows.length >= FLUSH_ROWS) this.flush();
     else if (this.#rows.length > 0) this.#flushing ||= /** @type {any} */ (setTimeout(() => this.flush(), FLUSH_MS));
+  }
+
+  #arrive() {
+    this.isPresent = true;
+    this.tell.present(this.#lastId);
   }
 
   /** Notices a dead connection, and that the machine slept: what was open then is as good as dead. */

@@ -15,23 +15,13 @@
 /** The most patterns of a kind that the server takes. */
 export const PATTERNS_MAX = 16;
 const FIELDS = ["level", "log", "event", "since", "until"];
-const TOKEN = /(-?)(?:"((?:[^"\\]|\\.)*)"?|\/((?:[^/\\]|\\.)+)\/(i?)(?=\s|$)|(level|log|event|since|until):(?:"([^"]*)"?|(\S*))|(\S+))/y;
+const TOKEN = /(-?)(?:"((?:[^"\\]|\\.)*)"?|\/((?:[^/\\]|\\.)+)\/(i?)(?=\s|$)|(level|log|event|since|until):(?:"([^"]*)"?|(\S*))|(\S+))/g;
 
 /** @param {string} text @returns {Query} */
 export function parse(text) {
   /** @type {Query} */
   const query = { terms: [], logs: [], events: [], level: "", since: "", until: "", errors: [] };
-  for (let at = 0; at < text.length; ) {
-    if (/\s/.test(text[at])) {
-      at++;
-      continue;
-    }
-    TOKEN.lastIndex = at;
-    const found = TOKEN.exec(text);
-    if (!found) break;
-    at = TOKEN.lastIndex;
-    take(query, found);
-  }
+  for (const found of text.matchAll(TOKEN)) take(query, found);
   for (const not of [true, false]) {
     if (query.terms.filter((term) => term.not === not).length > PATTERNS_MAX) {
       query.errors.push(`There are more than ${PATTERNS_MAX} words ${not ? "to leave out" : "to find"}; join some in one /a|b/.`);
@@ -158,7 +148,7 @@ export function toggled(text, term) {
  * @returns {string}
  */
 export function withField(text, field, value) {
-  const without = text.replace(new RegExp(`(^|\\s)${field}:(?:"[^"]*"?|\\S*)`, "g"), " ").replace(/\s+/g, " ").trim();
+  const without = [...text.matchAll(TOKEN)].filter((found) => found[5] !== field || found[1]).map(([whole]) => whole).join(" ");
   const quotedValue = /\s/.test(value) ? `"${value}"` : value;
   return value ? `${without} ${field}:${quotedValue}`.trim() : without;
 }

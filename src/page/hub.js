@@ -7,7 +7,7 @@ import { Connection, Turns } from "./connection.js";
 /** @typedef {import("./row.js").Row} Row */
 /** @typedef {import("./connection.js").State} State */
 /**
- * What a hub says. `joined` says where the rows begin that come from now on; `overrun` that some were not sent, since too
+ * What a hub says. `joined` says where the rows begin that come from now on, which is the present end; `overrun` that some were not sent, since too
  * many are on their way: they have to be fetched after the last one that came.
  * @typedef {{type: "joined", cursor: string} | {type: "rows", rows: Row[]} | {type: "state", state: State}
  *   | {type: "overrun"}} Said
@@ -65,7 +65,7 @@ export class Hub {
 
   /** @param {Member} member @param {string} url */
   #enter(member, url) {
-    const stream = [...this.#streams].find((stream) => stream.url === url) ?? new Shared(url, this.#turns);
+    const stream = [...this.#streams].find((stream) => stream.url === url && stream.connection.state.kind !== "refused") ?? new Shared(url, this.#turns);
     this.#streams.add(stream);
     stream.add(member);
     this.#choose();
@@ -103,7 +103,7 @@ class Shared {
     this.connection = new Connection(url, {
       rows: (rows) => this.#members.forEach((member) => this.#send(member, rows)),
       state: (state) => this.#members.forEach((member) => tell(member, { type: "state", state })),
-      hello: (cursor) => this.#members.forEach((member) => this.#welcome(member, cursor)),
+      present: (cursor) => this.#members.forEach((member) => this.#welcome(member, cursor)),
     }, turns);
   }
 
@@ -119,7 +119,9 @@ class Shared {
     Object.assign(member, { stream: this, underway: 0, overrun: false, joined: false });
     this.#members.add(member);
     tell(member, { type: "state", state: this.connection.state });
-    if (this.connection.cursor) this.#welcome(member, this.connection.cursor);
+    // What it has to catch up is older than what the tab reads meanwhile.
+    if (this.connection.isPresent) this.#welcome(member, this.connection.cursor);
+    else this.connection.hurry();
   }
 
   /** @param {Member} member @returns {boolean} whether nobody is left */

@@ -26,6 +26,8 @@ export class List {
   to = 0;
   /** The row at the top, and how far it is above the edge, in pixels. */
   #anchor = { number: 0, above: 0 };
+  /** The same as it was painted last, and where the scroll bar was then. */
+  #painted = { number: 0, above: 0, scroll: 0 };
   /** @type {Map<number, HTMLElement>} */
   #shown = new Map();
   /** @type {HTMLElement[]} */
@@ -145,9 +147,12 @@ export class List {
 
   /** How far down all rows the view is, in pixels: the scroll bar's place, stretched where the spacer had to be shorter. */
   #virtual() {
+    return this.scroller.scrollTop * this.#stretch();
+  }
+
+  #stretch() {
     const { height, view, spacer } = this.#limits();
-    if (spacer === height) return this.scroller.scrollTop;
-    return (this.scroller.scrollTop / Math.max(1, spacer - view)) * (height - view);
+    return spacer === height ? 1 : (height - view) / Math.max(1, spacer - view);
   }
 
   /** @param {number} top */
@@ -159,7 +164,11 @@ export class List {
   }
 
   #noteAnchor() {
-    this.#anchorAt(this.#virtual());
+    if (!this.#due) return this.#anchorAt(this.#virtual());
+    // Rows may have come above what is painted, of which the scroll bar does not know.
+    const { number, above, scroll } = this.#painted;
+    const moved = (this.scroller.scrollTop - scroll) * this.#stretch();
+    this.#anchorAt(Math.max(0, this.rows.above(number) * LINE + above + moved));
   }
 
   /** @param {number} top */
@@ -199,6 +208,7 @@ export class List {
   #place(top, view) {
     const { rows } = this;
     this.from = rows.at(Math.floor(top / LINE));
+    this.#painted = { number: this.from, above: top - rows.above(this.from) * LINE, scroll: this.#top };
     const first = Math.max(rows.first, rows.at(Math.max(0, Math.floor(top / LINE) - BESIDE)));
     /** @type {Map<number, HTMLElement>} */
     const shown = new Map();

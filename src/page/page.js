@@ -77,7 +77,7 @@ class Ops {
     byId("mode").setAttribute("aria-pressed", highlight);
     this.matches = this.query.terms.length > 0 ? matcher(this.query) : () => false;
     this.marks = marks(this.query);
-    this.seen = 0;
+    this.seen = this.behind = 0;
     this.hits = this.look.selected = NaN;
     this.#jump = at;
     this.list.following = !at;
@@ -162,6 +162,8 @@ class Ops {
       // What was there is not new.
       this.seen = this.rows.end;
       this.hits = NaN;
+      // What stands there may be other rows of the same numbers.
+      this.list.refresh();
       if (!this.status) this.look.several = this.#areSeveral();
       this.#makeRoom();
     }
@@ -174,11 +176,14 @@ class Ops {
         this.#show(number);
       }
     } else if (this.query.since && how === "all" && this.rows.size > 0) {
-      this.list.show(this.rows.first, false);
+      // Where it stood before was in other rows.
       this.list.following = false;
+      this.list.show(this.rows.first, false);
     }
     if (this.list.following && !this.view.attached) this.view.loadNewer();
-    if (how !== "above") this.list.refresh(this.#lastCount - 1);
+    const part = this.rows.get(this.#lastCount)?.part ?? 0;
+    // What it is folded into tells of one more; other rows stay as they are, with what is selected in them.
+    if (how !== "above" && part > 0) this.list.refresh(this.#lastCount - part);
     this.#lastCount = this.rows.end;
     // The first rows need not wait for a frame.
     if (how === "all" && this.rows.size > 0) this.list.paint();
@@ -310,7 +315,7 @@ class Ops {
     this.bar.state(view, this.behind);
     const news = rows.end - this.seen + view.waiting.lines;
     live.hidden = (list.following && view.attached && view.state.kind !== "history") || rows.size === 0;
-    const bytes = view.waiting.bytes || this.behind;
+    const bytes = Math.max(view.waiting.bytes, this.behind);
     const far = view.state.kind === "history" || !view.attached;
     if (view.state.kind === "history" && bytes > 1e6) live.textContent = `${size(bytes)} behind: skip to live`;
     else if (far && bytes > 0) live.textContent = `${news > 0 ? `${amount(news, "new line")}, ` : ""}${size(bytes)} behind: skip to live`;
@@ -542,7 +547,7 @@ class Ops {
     help: () => [fillHelp(), byId("help").showModal()],
     leave: () => {
       this.view.stop();
-      if (document.activeElement === box) lines.focus();
+      if (document.activeElement === box) [(box.value = this.now.find), lines.focus()];
       else this.selecting.none();
       this.#showState();
     },
@@ -664,8 +669,10 @@ class Ops {
     }
     const inControl = target.matches("input, select, dialog, dialog *, [popover] *");
     const action = actionOf(event, inControl);
-    if (!action || (target.matches("button") && [" ", "Enter"].includes(event.key))) return;
-    if (action !== "leave") event.preventDefault();
+    const own = target.matches("button") ? [" ", "Enter"] : target.matches("a") ? ["Enter"] : [];
+    if (!action || own.includes(event.key)) return;
+    // Chromium would empty the box, and so look for all.
+    if (action !== "leave" || target === box) event.preventDefault();
     this.actions[action](this.current);
   }
 }

@@ -23,7 +23,8 @@ export const ERROR = 6;
 /** From this one on a row counts as a warning. */
 export const WARN = 5;
 
-const WORDS = { warning: 5, err: 6, critical: 7, crit: 7, panic: 7, emerg: 7, alert: 7, information: 3, verbose: 1 };
+/** @type {Record<string, number>} */
+const WORDS = Object.assign(Object.create(null), { warning: 5, err: 6, critical: 7, crit: 7, panic: 7, emerg: 7, alert: 7, information: 3, verbose: 1 });
 const LEVEL_IN_JSON = /"(?:level|lvl|severity|log\.level)"\s*:\s*"?(\w+)/i;
 
 /** @param {string} word @returns {number} the level that a word or a number of bunyan and pino means; 0 for none */
@@ -31,7 +32,7 @@ export function levelOf(word) {
   const lower = word.toLowerCase();
   const number = Number(lower);
   if (number >= 10 && number <= 60) return [0, 1, 2, 3, 5, 6, 7][Math.floor(number / 10)];
-  return Math.max(0, LEVELS.indexOf(lower)) || /** @type {Record<string, number>} */ (WORDS)[lower] || 0;
+  return Math.max(0, LEVELS.indexOf(lower)) || WORDS[lower] || 0;
 }
 
 /** @param {Partial<Row>} some @returns {Row} */

@@ -289,6 +289,8 @@ export class View {
       /** @type {string} */
       const before = this.older;
       const earlier = await page(this.#filter, { before, tail: String(PAGE) }, this.#abort.signal);
+      // The first rows went meanwhile: these do not come next to what is here.
+      if (this.older !== before) break;
       found += earlier.rows.length;
       without = earlier.rows.length > 0 ? 0 : without + 1;
       this.older = earlier.start === before ? null : earlier.start;
@@ -330,7 +332,9 @@ export class View {
     const { signal } = this.#abort;
     // Until it has succeeded: who asks meanwhile would have the same rows twice.
     this.#attempt(() => this.#readNewer()).finally(() => {
-      if (!signal.aborted) this.#loadingNewer = false;
+      if (signal.aborted) return;
+      this.#loadingNewer = false;
+      this.#pending = null;
     });
   }
 
@@ -341,6 +345,8 @@ export class View {
     const { until } = this.#where;
     const where = { after, limit: String(PAGE), ...(until ? { until } : {}) };
     const next = await page(this.#filter, /** @type {Record<string, string>} */ (where), this.#abort.signal);
+    // The last rows went meanwhile: these do not come next to what is here.
+    if (this.newer !== after) return this.tell.changed("below");
     this.#cuts.push({ number: this.rows.end, cursor: after });
     this.#note(next.rows);
     this.#append(next.rows);
@@ -392,16 +398,20 @@ export class View {
   #fallBehind() {
     if (!this.attached) return;
     const last = this.rows.get(this.rows.end - 1);
-    // Pages come behind these rows, and they may still go a few at a time.
+    this.#detach();
+    this.newer = last?.id || this.#cuts.at(-1)?.cursor || null;
+    this.tell.state();
+    this.tell.changed("below");
+  }
+
+  /** Pages come behind the rows that arrived, and those may still go a few at a time. */
+  #detach() {
     for (let number = Math.max(this.#liveFrom, this.rows.first) + PAGE; number < this.rows.end; number += PAGE) {
       const cursor = this.rows.get(number - 1)?.id;
       if (cursor) this.#cuts.push({ number, cursor });
     }
     this.attached = false;
-    this.newer = last?.id || this.#cuts.at(-1)?.cursor || null;
     this.#liveFrom = Infinity;
-    this.tell.state();
-    this.tell.changed("below");
   }
 
   /** @param {number} over @returns {boolean} whether so many rows could go */
@@ -425,9 +435,8 @@ export class View {
     if (!cut) return;
     for (let number = cut.number; number < this.rows.end; number++) this.#count([/** @type {Row} */ (this.rows.get(number))]);
     this.rows.dropFrom(cut.number);
+    this.#detach();
     this.#cuts = this.#cuts.filter(({ number }) => number < cut.number);
-    this.attached = false;
-    this.#liveFrom = Infinity;
     this.newer = cut.cursor;
   }
 

@@ -95,6 +95,21 @@ test("words, -words and expressions filter on the server, history and live alike
   await says(page, "#empty", /No line matches/);
 });
 
+test("Escape leaves the box and what is looked for as they are", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(100, story);
+  const page = await open(context, `${await world.start()}?q=paid`);
+  await until(page, (lines) => lines.length === 50, "those that match");
+  await page.locator("#find").pressSequentially(" and");
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.activeElement?.id === "lines");
+  log.write(2, story);
+  assert.equal((await until(page, (lines) => lines.length === 51, "a line that comes")).length, 51);
+  assert.equal(await page.locator("#find").inputValue(), "paid");
+  assert.equal(new URL(page.url()).search, "?q=paid");
+});
+
 test("what is wrong with a filter is said in a sentence, by the page or the server", async () => {
   const { world, context } = own;
   world.log("app.log").write(5, story);

@@ -123,6 +123,46 @@ test("older lines come from the server when one scrolls up, through compressed f
   assert.ok((await nodes()) < few * 3 + 200, "the number of elements does not grow");
 });
 
+test("who scrolls up while older lines come stays at the lines that he sees", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(5000);
+  await context.addInitScript(() => {
+    const tab = /** @type {any} */ (window);
+    const { requestAnimationFrame } = window;
+    tab.waiting = [];
+    tab.holds = false;
+    window.requestAnimationFrame = (work) => (tab.holds ? tab.waiting.push(work) : requestAnimationFrame(work));
+  });
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 1100, "a first look back");
+  /** @type {Promise<import("playwright-core").Route>} */
+  const asked = new Promise((done) => page.route(/before=(?!end)/, done, { times: 1 }));
+  const scroll = (/** @type {number} */ pixels) => page.evaluate(async (pixels) => {
+    const lines = /** @type {HTMLElement} */ (document.getElementById("lines"));
+    lines.scrollTop += pixels;
+    await new Promise((done) => lines.addEventListener("scroll", done, { once: true }));
+  }, pixels);
+  const top = () => page.evaluate(() => {
+    const { top } = /** @type {HTMLElement} */ (document.getElementById("lines")).getBoundingClientRect();
+    const row = [...document.querySelectorAll(".row")].find((row) => row.getBoundingClientRect().bottom > top + 1);
+    return Number(/line (\d+)/.exec(row?.textContent ?? "")?.[1]);
+  });
+  await scroll(800 - 20 * 1100);
+  const route = await asked;
+  const before = await top();
+  await page.evaluate(() => (/** @type {any} */ (window).holds = true));
+  await route.continue();
+  await page.waitForFunction(() => /of 2,100 lines/.test(document.getElementById("place")?.textContent ?? ""), null, { polling: 50 });
+  await scroll(-40);
+  await page.evaluate(() => {
+    const tab = /** @type {any} */ (window);
+    tab.holds = false;
+    for (const work of tab.waiting) work();
+  });
+  assert.equal(await top(), before - 2);
+});
+
 test("with ten tabs open all ten are live, over one stream", async () => {
   const { world, context } = own;
   const log = world.log("app.log");

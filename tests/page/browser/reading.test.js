@@ -26,6 +26,23 @@ test("JSON is shown message first, opens to its fields, and a value filters or i
   assert.equal((await until(page, (lines) => lines.length === 8, "without those")).some((line) => line.includes('"error"')), false);
 });
 
+test("a value is shown and found as it stands in the line, whatever a script makes of it", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  const values = [["id", "1234567890123456789"], ["price", "1.50"], ["who", '"caf\\u00e9 \\u0026 \\/x"']];
+  log.write(4, (number) => `{"msg":"order ${number}","in":{"id":1234567890123456780},${values.map(([name, value]) => `"${name}": ${number % 2 ? value : 1}`).join(",")}}`);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 4, "history");
+  assert.match(String(await page.locator(".row .text").nth(1).textContent()), /order 1 in=\{"id":1234567890123456780\} id=1234567890123456789 price=1\.50 who=café & \/x$/);
+  for (const value of ["1234567890123456789", "1.50", "café & /x"]) {
+    await page.locator(".row", { hasText: "order 1" }).locator(".fold").click();
+    await page.locator(".row.open .only", { hasText: value }).click();
+    assert.deepEqual(await until(page, (lines) => lines.length === 2, `those with ${value}`), [log.written[1], log.written[3]]);
+    await page.goBack();
+    await until(page, (lines) => lines.length === 4, "all");
+  }
+});
+
 test("a stack trace is folded into the line that it belongs to, and opens", async () => {
   const { world, context } = own;
   const log = world.log("app.log");
@@ -40,6 +57,24 @@ test("a stack trace is folded into the line that it belongs to, and opens", asyn
   assert.equal(await page.locator(".row.l-error").count(), 8, "as grave as the line");
   await page.locator(".row.open .fold").first().click();
   await page.waitForFunction(() => document.querySelectorAll(".row").length === 3);
+});
+
+test("lines that come leave the newest one as it is, and are counted by the one that they are folded into", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  log.write(3, (number) => `2026-11-22T10:00:00Z ERROR failed ${number}`);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 3, "history");
+  log.write(1, () => "2026-11-22T10:00:00Z ERROR failed 3");
+  await until(page, (lines) => lines.length === 4, "live lines");
+  const cells = await page.locator(".row", { hasText: "failed 3" }).locator(".cells").elementHandle();
+  log.write(1, () => "2026-11-22T10:00:00Z ERROR failed 4");
+  await until(page, (lines) => lines.length === 5, "one more");
+  assert.equal(await cells?.evaluate((cells) => cells.isConnected), true);
+  for (const hidden of ["+1 line", "+2 lines", "+3 lines"]) {
+    log.write(1, () => "\tat a.B.c(B.java:1)");
+    await page.locator(".row", { hasText: "failed 4" }).locator(".more", { hasText: hidden }).waitFor();
+  }
 });
 
 test("long lines wrap, or can be scrolled to; both have the right scroll bars", async () => {
@@ -145,6 +180,26 @@ test("copying a selection gives the lines of it that are not in the document, to
   assert.ok(copied.length > 200, `${copied.length} lines`);
   const end = log.written.indexOf(first);
   assert.deepEqual(copied, log.written.slice(end - copied.length + 1, end + 1));
+});
+
+test("what is found is shown, also where it comes before the next frame", async () => {
+  const { world, context } = own;
+  world.log("app.log").write(100, (number) => `${number % 2 ? "odd" : "even"} ${number}`);
+  await context.addInitScript(() => {
+    const tab = /** @type {any} */ (window);
+    const { requestAnimationFrame } = window;
+    window.requestAnimationFrame = (work) => (tab.holds ? 0 : requestAnimationFrame(work));
+  });
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length === 100, "history");
+  await says(page, "#state", /^Live$/);
+  await page.evaluate(() => (/** @type {any} */ (window).holds = true));
+  await page.locator("#find").fill("odd");
+  await page.locator("#find").press("Enter");
+  await page.waitForFunction(() => /of 50 lines/.test(document.getElementById("place")?.textContent ?? ""), null, { polling: 50 });
+  const rows = await page.locator(".row .text").allTextContents();
+  assert.deepEqual(rows.filter((row) => !row.includes("odd")), []);
+  assert.ok(rows.length > 10);
 });
 
 test("where there is nothing to see it says why", async () => {

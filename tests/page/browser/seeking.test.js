@@ -212,6 +212,26 @@ test("the box, the address and what is shown agree: going to live leaves a time,
   await page.locator(".row").waitFor({ state: "detached" });
 });
 
+test("what is read since a time opens at its first line, wherever one stood before, and says how far behind it is", async () => {
+  const { world, context } = own;
+  const log = world.log("app.log");
+  const base = Date.now() - 3_600_000;
+  const line = (/** @type {number} */ number) => `${new Date(base + number * 500).toISOString()} INFO line ${number} ${"x".repeat(400)}`;
+  log.write(6000, line);
+  const page = await open(context, await world.start());
+  await until(page, (lines) => lines.length >= 1100, "history");
+  log.write(300, line);
+  await until(page, (lines) => lines.length >= 1400, "live lines");
+  await page.locator("#lines").press("k");
+  await says(page, "#follow", /Paused/);
+  await find(page, `since:${new Date(base).toISOString()}`);
+  await until(page, (lines) => lines.length >= 1000 && / line 0 /.test(lines[0]), "since then");
+  assert.match((await inView(page))[0], / line 0 /);
+  await says(page, "#live", /^2\.\d MB behind: skip to live$/);
+  log.write(1, line);
+  await says(page, "#live", /^1 new line, 2\.\d MB behind: skip to live$/);
+});
+
 test("the curl command begins at the first line in view, wherever that is", async () => {
   const { world, context } = own;
   const log = world.log("app.log");

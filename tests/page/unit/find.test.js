@@ -55,4 +55,5 @@ test("a value becomes a term that finds exactly it, and goes as it came", () => 
   assert.equal(toggled("a b c", "b"), "a c");
   assert.equal(withField("a level:warn b", "level", "error"), "a b level:error");
   assert.equal(withField('a since:"1 h"', "since", ""), "a");
+  assert.equal(withField('"a  since:1h  b"  since:2h /x  y/', "since", "3h"), '"a  since:1h  b" /x  y/ since:3h', "what is exact stays so");
 });

@@ -44,7 +44,7 @@ test("a connection that is cut goes on after the last id, and gives every record
   });
   /** @type {string[]} */
   const lines = [];
-  const connection = new Connection(server.url, { rows: (rows) => lines.push(...rows.map((row) => row.line)), state: () => {}, hello: () => {} });
+  const connection = new Connection(server.url, { rows: (rows) => lines.push(...rows.map((row) => row.line)), state: () => {}, present: () => {} });
   await eventually(() => lines.length >= 50);
   assert.deepEqual(lines, Array.from({ length: 50 }, (_, at) => String(at + 1)));
   connection.close();
@@ -58,7 +58,7 @@ test("after the machine slept the connection is made anew, with its id", async (
     ids.push(lastId);
     hello(answer, lastId || "7");
   });
-  const connection = new Connection(server.url, { rows: () => {}, state: () => {}, hello: () => {} });
+  const connection = new Connection(server.url, { rows: () => {}, state: () => {}, present: () => {} });
   await eventually(() => connection.state.kind === "live");
   const { now } = Date;
   Date.now = () => now() + 3_600_000;
@@ -76,7 +76,7 @@ test("a request that is refused is not repeated, and says why", async () => {
     answer.writeHead(400, { "content-type": "application/problem+json" });
     answer.end('{"detail":"no such thing"}');
   });
-  const connection = new Connection(server.url, { rows: () => {}, state: () => {}, hello: () => {} });
+  const connection = new Connection(server.url, { rows: () => {}, state: () => {}, present: () => {} });
   await eventually(() => connection.state.kind === "refused");
   assert.deepEqual(connection.state, { kind: "refused", why: "no such thing" });
   assert.equal(asked, 1);
@@ -120,9 +120,10 @@ test("tabs that want the same share a stream; one that does not keep up is told 
 
 /** A tab of a hub, and the lines that it got. @param {Hub} hub @param {string} url @param {boolean} shown */
 function tabOf(hub, url, shown) {
-  const tab = { lines: /** @type {string[]} */ ([]), states: /** @type {string[]} */ ([]), port: /** @type {any} */ ({ onmessage: null }), ask: (/** @type {any} */ asked) => tab.port.onmessage({ data: asked }) };
+  const tab = { lines: /** @type {string[]} */ ([]), said: /** @type {string[]} */ ([]), states: /** @type {string[]} */ ([]), port: /** @type {any} */ ({ onmessage: null }), ask: (/** @type {any} */ asked) => tab.port.onmessage({ data: asked }) };
   tab.port.postMessage = (/** @type {any} */ said) => {
     if (said.type === "rows") tab.lines.push(...said.rows.map((/** @type {any} */ row) => row.line));
+    tab.said.push(said.type);
     if (said.type === "state") tab.states.push(said.state.kind);
   };
   hub.join(tab.port);
@@ -205,3 +206,52 @@ test("a tab that is alone holds its stream only while it is shown, and has every
   log.write(10);
   await eventually(() => tab.lines.length === 20);
 });
+
+test("who asks again for what was refused is heard, though another tab stands there refused", async (test) => {
+  let allowed = false;
+  const server = await serving((answer) => (allowed ? hello(answer, "0") : answer.writeHead(401).end()));
+  const hub = new Hub();
+  const tabs = [0, 1].map(() => tabOf(hub, server.url, true));
+  test.after(() => [tabs.forEach((tab) => tab.ask({ type: "bye" })), server.close()]);
+  await eventually(() => tabs.every((tab) => tab.states.includes("refused")));
+  allowed = true;
+  tabs[0].ask({ type: "open", url: server.url, turn: 2, shown: true });
+  await eventually(() => tabs[0].states.at(-1) === "live");
+  assert.equal(tabs[1].states.at(-1), "refused");
+});
+
+for (const shown of [true, false]) {
+  test(`who joins a stream that has much to catch up (${shown ? "held" : "by turns"}) gets what comes after that`, async (test) => {
+    /** @type {{answer: Answer, follows: boolean}[]} */
+    const asked = [];
+    const server = createServer((request, answer) => asked.push({ answer, follows: !request.url?.includes("follow=false") }));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}/events?`;
+    const hub = new Hub(true);
+    const early = tabOf(hub, url, shown);
+    test.after(() => [late.ask({ type: "bye" }), early.ask({ type: "bye" }), server.closeAllConnections(), server.close()]);
+    await eventually(() => asked.length === 1);
+    hello(asked[0].answer, "0");
+    if (shown) asked[0].answer.write("event: live\ndata: {}\nid: 0\n\n");
+    await eventually(() => early.states.at(-1) === "live");
+    asked[0].answer.destroy();
+    await eventually(() => asked.length === 2);
+    const [, { answer, follows }] = asked;
+    assert.equal(follows, shown);
+    hello(answer, "0");
+    records(answer, 1, 10);
+    await eventually(() => early.lines.length === 10);
+    const late = tabOf(hub, url, shown);
+    assert.ok(!late.said.includes("joined"), "it would have these lines below newer ones");
+    records(answer, 11, 10);
+    if (shown) answer.write("event: live\ndata: {}\nid: 20\n\n");
+    else answer.end();
+    await eventually(() => late.said.includes("joined"));
+    if (!shown) await eventually(() => asked.length === 3);
+    if (!shown) hello(asked[2].answer, "20");
+    records(asked.at(-1)?.answer ?? answer, 21, 10);
+    await eventually(() => late.lines.length === 10 && early.lines.length === 30);
+    assert.deepEqual(late.lines, Array.from({ length: 10 }, (_, at) => String(at + 21)));
+  });
+}

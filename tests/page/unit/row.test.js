@@ -14,6 +14,14 @@ test("levels go by many names", () => {
   assert.deepEqual(["ERROR", "err", "Warning", "30", "", "strange", "panic"].map(levelOf), [6, 6, 5, 3, 0, 0, 7]);
 });
 
+test("a level that nobody knows is none, and its row can be sent to another tab", () => {
+  for (const level of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+    const row = rowOfRecord(JSON.stringify({ line: JSON.stringify({ level, msg: "x" }) }), "x");
+    assert.equal(row.level, 0, level);
+    assert.deepEqual(structuredClone(row), row);
+  }
+});
+
 test("a gap says what is missing and why", () => {
   const words = gapInWords({ reason: "gone", log: "app", file: "app.log.1", certain: true, lost_bytes: 1234, may_repeat: false });
   assert.equal(words, "Lines are missing here in app: the file that held them is no longer there (app.log.1). 1,234 bytes.");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as address from "../../../src/page/address.js";
 import { backoff, isFinal } from "../../../src/page/connection.js";
+import { matcher, parse } from "../../../src/page/find.js";
 import { fields, summary } from "../../../src/page/fields.js";
 import { countTimes, rowAt, stepFor, sum } from "../../../src/page/histogram.js";
 import { KEYS, actionOf } from "../../../src/page/keys.js";
@@ -43,6 +44,9 @@ test("JSON is shown with its message first, and taken apart to terms that find i
   assert.equal(new RegExp(all[3].pattern.slice(1, -1)).test('{"order": 12}'), true, "spaces do not matter");
   assert.equal(new RegExp(all[3].pattern.slice(1, -1)).test('{"order":123}'), false);
   assert.deepEqual(fields('a=1 b="two words"').map(({ name, value }) => [name, value]), [["a", "1"], ["b", "two words"]]);
+  const finds = (/** @type {string} */ line, /** @type {string} */ other) => matcher(parse(fields(line)[0].pattern))(other);
+  assert.deepEqual(["x user=a/b", "user=a/b y", "user=a/b2", "super.user=a/b", "user=A/B", 'user=a/b"'].map((other) => finds("user=a/b", other)), [true, true, false, false, false, true]);
+  assert.deepEqual(['x b="two words" y', 'b="two'].map((other) => finds('b="two words"', other)), [true, false]);
   assert.deepEqual(summary('{"ts":1,"level":null,"severity":30}'), { message: "", level: "30", time: "1", rest: [] });
   assert.equal(summary("{broken"), null);
 });
