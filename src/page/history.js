@@ -39,13 +39,10 @@ export async function page(filter, where, signal, reached) {
 /** @param {Response} answer @param {Page} page @param {(cursor: string) => void} [reached] */
 async function pageOf(answer, page, reached) {
   const parser = new SseParser();
-  let begun = false;
+  page.start = "";
   const take = (/** @type {import("./sse.js").SseEvent} */ event) => {
     if (event.event === "busy") throw new Error("busy");
-    if (event.event === "hello") {
-      begun = true;
-      page.start = event.id;
-    }
+    if (event.event === "hello") page.start = event.id;
     page.end = event.id || page.end;
     if (!SERVER_EVENTS.has(event.event)) {
       page.rows.push(rowOfRecord(event.data, event.id));
@@ -59,6 +56,6 @@ async function pageOf(answer, page, reached) {
     reached?.(page.end);
   }
   // An agent that ends meanwhile says nothing more, and no answer that is whole is empty.
-  if (!begun) throw new Error("nothing was said");
+  if (!page.start) throw new Error("cut");
   return { ...page, rows: page.rows.length > 1 ? byTime(page.rows) : page.rows };
 }

@@ -669,8 +669,7 @@ class Ops {
     }
     const inControl = target.matches("input, select, dialog, dialog *, [popover] *");
     const action = actionOf(event, inControl);
-    const own = target.matches("button") ? [" ", "Enter"] : target.matches("a") ? ["Enter"] : [];
-    if (!action || own.includes(event.key)) return;
+    if (!action || target.matches(event.key === "Enter" ? "a, button" : event.key === " " ? "button" : "_")) return;
     // Chromium would empty the box, and so look for all.
     if (action !== "leave" || target === box) event.preventDefault();
     this.actions[action](this.current);

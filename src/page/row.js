@@ -23,8 +23,8 @@ export const ERROR = 6;
 /** From this one on a row counts as a warning. */
 export const WARN = 5;
 
-/** @type {Record<string, number>} */
-const WORDS = Object.assign(Object.create(null), { warning: 5, err: 6, critical: 7, crit: 7, panic: 7, emerg: 7, alert: 7, information: 3, verbose: 1 });
+/** @type {Record<string, any>} */
+const WORDS = { __proto__: null, warning: 5, err: 6, critical: 7, crit: 7, panic: 7, emerg: 7, alert: 7, information: 3, verbose: 1 };
 const LEVEL_IN_JSON = /"(?:level|lvl|severity|log\.level)"\s*:\s*"?(\w+)/i;
 
 /** @param {string} word @returns {number} the level that a word or a number of bunyan and pino means; 0 for none */
